@@ -1,0 +1,1 @@
+"""The lab: an AWS on one machine, strict enough to fail a wrong director."""
