@@ -1,4 +1,4 @@
-"""Where the lab keeps its things: state and logs in `.lab/`, sockets in a short temporary directory, images in a cache."""
+"""Where the lab keeps its things: state and logs in `.lab/`, sockets in a temporary directory, images in a cache."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class LabPaths:
     """The directories of one lab.
 
     `home` holds state and logs (`.lab/` of the project, or LAB_HOME). `run` holds unix sockets; it is short because a
-    socket's path must fit in 108 bytes (unix(7)). `cache` holds images and the lab's certificate authority and is shared
-    by all labs of a user (LAB_CACHE, else XDG_CACHE_HOME/lvs-aws-lab, else ~/.cache/lvs-aws-lab).
+    socket's path must fit in 108 bytes (unix(7)). `cache` holds images and the lab's certificate authority, shared by
+    all labs of a user (LAB_CACHE, else XDG_CACHE_HOME/lvs-aws-lab, else ~/.cache/lvs-aws-lab).
     """
 
     home: Path

@@ -1,0 +1,209 @@
+"""The `lab` command: each verb parses, calls one function and prints."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lab import lifecycle
+from lab.paths import lab_paths
+from lab.processes import ProcessFailedError
+from lab.progress import Progress
+from lab.running import LabError, RunningLab
+
+PROJECT = Path(__file__).resolve().parent.parent
+FAILURE, USAGE, INTERRUPTED = 1, 2, 130
+DEFAULT_PORT = 8080
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+app = typer.Typer(
+    help="An AWS on this machine, and the load balancer on it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+MachineName = Annotated[str, typer.Argument(help="name (director-1), instance id or address", metavar="MACHINE")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document")]
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """One clear line for what can go wrong, and the exit code that goes with it."""
+    try:
+        yield
+    except (LabError, ProcessFailedError) as error:
+        err.print(f"[red]lab:[/red] {error}", markup=True)
+        raise typer.Exit(FAILURE) from None
+    except KeyboardInterrupt:
+        err.print("[red]lab:[/red] interrupted; `lab up` goes on from here, `lab down` clears everything")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+
+def verb(name: str) -> Callable[[Verb], Verb]:
+    """Register a command whose known failures become one line on stderr."""
+
+    def register(function: Verb) -> Verb:
+        @wraps(function)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            with _clear_errors():
+                return function(*args, **kwargs)
+
+        app.command(name)(guarded)
+        return function
+
+    return register
+
+
+def _lab() -> RunningLab:
+    return RunningLab(project=PROJECT, paths=lab_paths(PROJECT))
+
+
+@verb("up")
+def up(
+    stack: Annotated[str, typer.Option(help="whose settings: Pulumi.STACK.yaml")] = "local",
+    port: Annotated[int, typer.Option(help="host port that reaches the Elastic IP", min=1, max=65535)] = DEFAULT_PORT,
+) -> None:
+    """Bring everything up and wait for the first page. Run again: nothing to change."""
+    lab = _lab()
+    lifecycle.up(lab, stack=stack, port=port, progress=Progress(console=out))
+    _print_outputs(lab.outputs())
+    _print_status(lab)
+    owner = lab.status().owner or "director-1"
+    out.print("\nThree things to try:")
+    out.print(
+        f"  curl http://127.0.0.1:{lab.told()['port']}/      the page, through Elastic IP, director and web server"
+    )
+    out.print(f"  .venv/bin/lab kill {owner}        take the owner's power; the same URL answers again")
+    out.print(f"  .venv/bin/lab logs {owner}        what its agent and Keepalived did")
+
+
+@verb("down")
+def down() -> None:
+    """Stop everything. Logs and the image cache stay; nothing else does."""
+    lifecycle.down(_lab(), progress=Progress(console=out))
+
+
+@verb("status")
+def status(as_json: AsJson = False) -> None:
+    """Machines, VRRP states, owner of the virtual IP, Elastic IP, web servers' health."""
+    lab = _lab()
+    lab.require_up()
+    if as_json:
+        typer.echo(json.dumps(lab.status().as_json(), indent=2))
+    else:
+        _print_status(lab)
+
+
+@verb("curl")
+def curl(
+    path: Annotated[str, typer.Argument(help="path on the Elastic IP")] = "/",
+    client: Annotated[str, typer.Option(help="the client's address on the lab's internet")] = "198.51.100.1",
+) -> None:
+    """Fetch PATH through the Elastic IP as a client on the lab's internet; curl's exit code."""
+    lab = _lab()
+    lab.require_up()
+    url = lab.outputs().get("url")
+    if not url:
+        raise LabError("the stack has no url yet; bring it up with: lab up")
+    target = url.rstrip("/") + "/" + path.lstrip("/")
+    done = lab.in_namespace(["curl", "-sS", "--max-time", "10", "--interface", client, target])
+    raise typer.Exit(done.returncode)
+
+
+@verb("run")
+def run(
+    machine: MachineName,
+    command: Annotated[list[str], typer.Argument(help="after --; one word is a shell line", metavar="CMD...")],
+    timeout: Annotated[float, typer.Option(help="seconds", min=0.1)] = 60.0,
+) -> None:
+    """Run a command as root inside a machine; its output and its exit code (124: out of time)."""
+    lab = _lab()
+    lab.require_up()
+    line = command[0] if len(command) == 1 else shlex.join(command)
+    result = lab.run(lab.machine(machine), line, timeout_seconds=timeout)
+    sys.stdout.write(result.stdout)
+    sys.stderr.write(result.stderr)
+    raise typer.Exit(result.exit_code)
+
+
+@verb("logs")
+def logs(
+    machine: MachineName,
+    lines: Annotated[int, typer.Option("--lines", "-n", help="how many, from the end", min=1)] = 100,
+    console: Annotated[
+        bool, typer.Option("--console", help="the machine's console, also when it has no power")
+    ] = False,
+) -> None:
+    """What a machine's journal says of our services and its first boot; its console where it has no power."""
+    lab = _lab()
+    lab.require_up()
+    typer.echo(lifecycle.logs(lab, lab.machine(machine), lines=lines, console=console))
+
+
+@verb("kill")
+def kill(machine: MachineName) -> None:
+    """Take a machine's power, as a host failure does: EC2 goes on saying `running`."""
+    lab = _lab()
+    lab.require_up()
+    target = lab.machine(machine)
+    lifecycle.kill(lab, target)
+    out.print(f"{target.name} has no power")
+
+
+@verb("start")
+def start(machine: MachineName) -> None:
+    """Give a machine its power back, or start a stopped one; returns when it runs commands."""
+    lab = _lab()
+    lab.require_up()
+    target = lab.machine(machine)
+    lifecycle.start(lab, target, progress=Progress(console=out))
+
+
+@verb("image")
+def image() -> None:
+    """Build the machine image now, if its inputs changed."""
+    lifecycle.ensure_image(_lab(), progress=Progress(console=out))
+
+
+def _print_outputs(outputs: dict[str, Any]) -> None:
+    out.print("\nStack outputs:")
+    for key, value in sorted(outputs.items()):
+        out.print(f"  {key}: {value if isinstance(value, str) else json.dumps(value)}", markup=False)
+
+
+def _print_status(lab: RunningLab) -> None:
+    now = lab.status()
+    table = Table(box=None, pad_edge=False)
+    for column in ("machine", "state", "vrrp", "address", "health", "instance"):
+        table.add_column(column)
+    for machine in now.machines:
+        name = f"{machine.name} *" if machine.name == now.owner else machine.name
+        row = (name, machine.state, machine.vrrp, machine.address, machine.health, machine.instance_id)
+        table.add_row(*(cell or "-" for cell in row))
+    out.print()
+    out.print(table)
+    out.print(f"owner (*): {now.owner or 'nobody'}   virtual IP: {now.virtual_ip}   Elastic IP: {now.elastic_ip}")
+
+
+def main() -> None:
+    """The entry point of `lab`."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

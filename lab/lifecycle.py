@@ -1,0 +1,229 @@
+"""Bringing the lab up, taking it down, and a machine's power: what the verbs do, in order."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import socket
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from lab import deployment
+from lab.cloud.authority import ensure_authority
+from lab.fabric.client import FabricClient
+from lab.machines import qemu
+from lab.machines.channel import wait_ready
+from lab.machines.image import Image
+from lab.machines.image import ensure_image as build_image
+from lab.progress import Progress
+from lab.running import LabError, RunningLab, requires_root
+from lab.status import Machine
+
+PROCESS_READY_SECONDS = 30.0
+# Measured: about 80 s with four machines on two cores; a busy machine takes several times as long.
+FIRST_PAGE_SECONDS = 600.0
+REPORT_EVERY_SECONDS = 15.0
+MACHINE_READY_SECONDS = 180.0
+OUR_UNITS = "-u 'cloud-*' -u 'lvs-*' -u keepalived -u nginx"
+JOURNAL = "journalctl --no-pager --output=short-precise -n {lines} " + OUR_UNITS
+
+
+def up(lab: RunningLab, *, stack: str, port: int, progress: Progress) -> None:
+    """Bring everything up and return when a page comes through the Elastic IP; nothing is done twice.
+
+    Raises LabError with the remedy where it cannot.
+    """
+    requires_root()
+    with _alone(lab):
+        _refuse_other(lab, stack=stack, port=port)
+        settings = deployment.load(lab.project, stack)
+        if lab.relay.pid() is None:
+            _require_free_port(port)
+        ensure_image(lab, progress=progress)
+        _clear_leftovers(lab, progress)
+        lab.facts.parent.mkdir(parents=True, exist_ok=True)
+        lab.facts.write_text(json.dumps({"stack": stack, "port": port, "region": settings.region}))
+        _start_fabric(lab, progress)
+        _start_cloud(lab, region=settings.region, progress=progress)
+        deployment.up(lab, settings, progress=progress)
+        _start_relay(lab, port=port, progress=progress)
+        _wait_for_page(port=port, progress=progress)
+
+
+def down(lab: RunningLab, *, progress: Progress) -> None:
+    """End every process of the lab and remove what it left: machines' disks, sockets, state. Logs stay."""
+    with _alone(lab):
+        ended = [daemon.name for daemon in (lab.relay, lab.cloud) if daemon.stop()]
+        for directory in _machine_directories(lab):
+            if qemu.is_running(directory):
+                qemu.kill(directory)
+                ended.append(directory.name)
+        ended += [lab.fabric.name] if lab.fabric.stop() else []
+        _forget(lab)
+    progress.line(f"ended {', '.join(ended)}" if ended else "the lab was not up")
+
+
+def ensure_image(lab: RunningLab, *, progress: Progress) -> Image:
+    """The machine image, built where its inputs changed."""
+    authority = ensure_authority(lab.paths.authority)
+    with progress.step("machine image ready"):
+        return build_image(lab.paths.cache, authority.certificate, progress.line)
+
+
+def kill(lab: RunningLab, machine: Machine) -> None:
+    """Take a machine's power."""
+    if not lab.is_alive(machine):
+        raise LabError(f"{machine.name} has no power already; start it with: lab start {machine.name}")
+    qemu.kill(lab.paths.machines / machine.instance_id)
+
+
+def start(lab: RunningLab, machine: Machine, *, progress: Progress) -> None:
+    """Give a machine its power back and wait until it runs commands."""
+    if lab.is_alive(machine):
+        progress.line(f"{machine.name} runs already")
+        return
+    if machine.state == "stopped":
+        lab.ec2().start_instances(InstanceIds=[machine.instance_id])
+    else:
+        qemu.start(qemu.read_spec(lab.paths.machines / machine.instance_id), None, first_boot=False)
+    with progress.step(f"{machine.name} runs commands"):
+        wait_ready(lab.paths.channel_socket(machine.instance_id), timeout_seconds=MACHINE_READY_SECONDS)
+
+
+def logs(lab: RunningLab, machine: Machine, *, lines: int, console: bool) -> str:
+    """The end of a machine's journal, or of its console where asked or where it has no power."""
+    if not console and lab.is_alive(machine):
+        return lab.run(machine, JOURNAL.format(lines=lines), timeout_seconds=60).stdout
+    text = (lab.paths.machines / machine.instance_id / "console.log").read_text(errors="replace")
+    return "\n".join(text.splitlines()[-lines:])
+
+
+@contextmanager
+def _alone(lab: RunningLab) -> Iterator[None]:
+    """Hold the lab's lock: two verbs that change it must not meet."""
+    lab.paths.home.mkdir(parents=True, exist_ok=True)
+    with (lab.paths.home / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabError("another `lab up` or `lab down` is at work here; wait for it") from None
+        yield
+
+
+def _refuse_other(lab: RunningLab, *, stack: str, port: int) -> None:
+    if not lab.is_up:
+        return
+    told = lab.told()
+    if (told["stack"], told["port"]) != (stack, port):
+        raise LabError(
+            f"the lab is up with stack {told['stack']} on port {told['port']}; to have stack {stack} on port {port}, "
+            "run first: lab down"
+        )
+
+
+def _require_free_port(port: int) -> None:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        raise LabError(
+            f"port {port} of 127.0.0.1 is taken; end what listens there or choose another: lab up --port N"
+        ) from None
+
+
+def _clear_leftovers(lab: RunningLab, progress: Progress) -> None:
+    """The account lives in the cloud's memory: where a process of the lab died, the rest is worth nothing."""
+    alive = [daemon.name for daemon in (lab.fabric, lab.cloud) if daemon.pid() is not None]
+    if len(alive) == 1:
+        raise LabError(f"only the {alive[0]} of the last lab still runs; clear it away first: lab down")
+    machines = [directory for directory in _machine_directories(lab) if qemu.is_running(directory)]
+    if not alive and machines:
+        raise LabError(f"{len(machines)} machines of the last lab still run; clear them away first: lab down")
+    if not alive and lab.stack_state.exists():
+        progress.line("the last lab ended without `lab down`: starting afresh")
+        lab.relay.stop()
+        _forget(lab)
+
+
+def _forget(lab: RunningLab) -> None:
+    for directory in (lab.paths.machines, lab.paths.run, lab.paths.home / "processes"):
+        shutil.rmtree(directory, ignore_errors=True)
+    for file in (lab.stack_state, lab.facts, lab.paths.home / "cloud.json"):
+        file.unlink(missing_ok=True)
+
+
+def _machine_directories(lab: RunningLab) -> list[Path]:
+    return sorted(lab.paths.machines.iterdir()) if lab.paths.machines.exists() else []
+
+
+def _start_fabric(lab: RunningLab, progress: Progress) -> None:
+    if lab.fabric.pid() is not None:
+        return
+    lab.paths.run.mkdir(parents=True, exist_ok=True, mode=0o700)
+    client = FabricClient(lab.paths.fabric_socket)
+
+    def ready() -> bool:
+        try:
+            return client.ping() > 0
+        except OSError:
+            return False
+
+    with progress.step("fabric: the VPC's packets"):
+        lab.fabric.start("lab.fabric", ["--run", str(lab.paths.run)], ready, timeout_seconds=PROCESS_READY_SECONDS)
+
+
+def _start_cloud(lab: RunningLab, *, region: str, progress: Progress) -> None:
+    if lab.cloud.pid() is not None:
+        return
+    arguments = ["--listen", "127.0.0.1:0", "--region", region, "--fabric"]
+    for option, path in (("--home", lab.paths.home), ("--run", lab.paths.run), ("--cache", lab.paths.cache)):
+        arguments += [option, str(path)]
+    announcement = lab.paths.home / "cloud.json"
+    announcement.unlink(missing_ok=True)
+    with progress.step("cloud: EC2, IAM, STS, SSM, instance metadata, DNS"):
+        lab.cloud.start("lab.cloud", arguments, announcement.exists, timeout_seconds=PROCESS_READY_SECONDS)
+
+
+def _start_relay(lab: RunningLab, *, port: int, progress: Progress) -> None:
+    if lab.relay.pid() is not None:
+        return
+    target = urlsplit(str(lab.outputs()["url"]))
+    arguments = ["--listen", f"127.0.0.1:{port}", "--to", f"{target.hostname}:{target.port or 80}"]
+    arguments += ["--namespace-of", str(lab.fabric.pid())]
+
+    def ready() -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    with progress.step(f"relay: 127.0.0.1:{port} to {target.netloc}"):
+        lab.relay.start("lab.relay", arguments, ready, timeout_seconds=PROCESS_READY_SECONDS)
+
+
+def _wait_for_page(*, port: int, progress: Progress) -> None:
+    url = f"http://127.0.0.1:{port}/"
+    began = reported = time.monotonic()
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                if answer.status == 200:
+                    progress.line(f"the page answers at {url} (waited {time.monotonic() - began:.1f} s for it)")
+                    return
+        except OSError:
+            pass  # includes HTTPError and URLError
+        now = time.monotonic()
+        if now - began > FIRST_PAGE_SECONDS:
+            raise LabError(
+                f"no page at {url} after {FIRST_PAGE_SECONDS:.0f} s; "
+                "look at `lab status`, `lab logs director-1`, `lab logs web-1`"
+            )
+        if now - reported > REPORT_EVERY_SECONDS:
+            reported = now
+            progress.line("the machines are booting and running their user data")
+        time.sleep(0.5)

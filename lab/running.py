@@ -1,0 +1,176 @@
+"""A lab as its verbs see it: where its things are, its processes, its account, its machines."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from lab.machines import qemu
+from lab.machines.channel import ChannelError, CommandResult, run_command
+from lab.paths import LabPaths
+from lab.processes import Daemon
+from lab.status import DIRECTOR_PROBE, LabStatus, Machine, director_probe, lab_status, machines_from
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+
+PROBE_TIMEOUT_SECONDS = 15.0
+
+
+class LabError(RuntimeError):
+    """Something the lab cannot do; the text says what to do instead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningLab:
+    """The lab of one project directory."""
+
+    project: Path
+    paths: LabPaths
+
+    @property
+    def fabric(self) -> Daemon:
+        """The process that is the VPC's packets and owns the network namespace."""
+        return self._daemon("fabric")
+
+    @property
+    def cloud(self) -> Daemon:
+        """The process that is the API, instance metadata and DNS."""
+        return self._daemon("cloud")
+
+    @property
+    def relay(self) -> Daemon:
+        """The process that carries a host port to the Elastic IP."""
+        return self._daemon("relay")
+
+    @property
+    def is_up(self) -> bool:
+        """Whether its account and its network exist."""
+        return self.fabric.pid() is not None and self.cloud.pid() is not None
+
+    @property
+    def facts(self) -> Path:
+        """What `lab up` was told (stack, region, port), for the verbs that come after it."""
+        return self.paths.home / "lab.json"
+
+    @property
+    def stack_state(self) -> Path:
+        """The deployed stack's state."""
+        return self.paths.home / "stack.json"
+
+    @property
+    def endpoint(self) -> str:
+        """The API's URL on the host."""
+        return f"http://127.0.0.1:{self._read(self.paths.home / 'cloud.json')['port']}"
+
+    def told(self) -> dict[str, Any]:
+        """What `lab up` was told."""
+        return self._read(self.facts)
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, empty before the first deployment."""
+        try:
+            state = json.loads(self.stack_state.read_text())
+        except FileNotFoundError:
+            return {}
+        return dict(state.get("outputs", {}))
+
+    def ec2(self) -> EC2Client:
+        """A client of the lab's account, as its administrator."""
+        return boto3.client(
+            "ec2",
+            endpoint_url=self.endpoint,
+            region_name=self.told()["region"],
+            aws_access_key_id="lab",
+            aws_secret_access_key="lab",  # noqa: S106 - the lab's administrator is whoever reaches its loopback port
+            config=Config(retries={"mode": "standard", "max_attempts": 2}, connect_timeout=5, read_timeout=30),
+        )
+
+    def machines(self) -> tuple[Machine, ...]:
+        """The account's machines."""
+        pages = self.ec2().get_paginator("describe_instances").paginate()
+        reservations: list[Mapping[str, Any]] = []
+        for page in pages:
+            reservations.extend(page["Reservations"])
+        return machines_from(reservations)
+
+    def machine(self, name: str) -> Machine:
+        """The machine of that name, instance id or address. Raises LabError that lists the names there are."""
+        machines = self.machines()
+        for machine in machines:
+            if name in (machine.name, machine.instance_id, *machine.addresses):
+                return machine
+        known = ", ".join(machine.name for machine in machines) or "none"
+        raise LabError(f"no machine is called {name!r}; there are: {known}")
+
+    def is_alive(self, machine: Machine) -> bool:
+        """Whether the machine's process lives (it has power)."""
+        return qemu.is_running(self.paths.machines / machine.instance_id)
+
+    def run(self, machine: Machine, command: str | Sequence[str], *, timeout_seconds: float) -> CommandResult:
+        """Run a command inside a machine, through its channel. Raises LabError where the machine does not answer."""
+        if not self.is_alive(machine):
+            raise LabError(f"{machine.name} has no power; start it with: lab start {machine.name}")
+        try:
+            return run_command(self.paths.channel_socket(machine.instance_id), command, timeout_seconds)
+        except ChannelError as error:
+            raise LabError(f"{machine.name} does not answer on its channel: {error}") from error
+
+    def status(self) -> LabStatus:
+        """Ask everybody and put the answers together."""
+        machines = self.machines()
+        alive = frozenset(machine.instance_id for machine in machines if self.is_alive(machine))
+        directors = [machine for machine in machines if machine.role == "director" and machine.instance_id in alive]
+
+        def probe(machine: Machine) -> str:
+            try:
+                return self.run(machine, DIRECTOR_PROBE, timeout_seconds=PROBE_TIMEOUT_SECONDS).stdout
+            except LabError:
+                return ""  # a hung director shows as one without a VRRP state
+
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            answers = pool.map(probe, directors)
+            probes = {
+                machine.instance_id: director_probe(answer) for machine, answer in zip(directors, answers, strict=True)
+            }
+        return lab_status(
+            stack=str(self.told()["stack"]), outputs=self.outputs(), machines=machines, alive=alive, probes=probes
+        )
+
+    def in_namespace(self, command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[Any]:
+        """Run a host program inside the lab's network namespace, as a client on its internet."""
+        pid = self.fabric.pid()
+        if pid is None:
+            raise LabError("the lab is not up; start it with: lab up")
+        return subprocess.run(["nsenter", f"--net=/proc/{pid}/ns/net", *command], check=False, **options)
+
+    def require_up(self) -> None:
+        """Raise LabError where there is no running lab."""
+        if not self.is_up:
+            raise LabError("the lab is not up; start it with: lab up")
+
+    def _daemon(self, name: str) -> Daemon:
+        return Daemon(name=name, directory=self.paths.home / "processes", logs=self.paths.logs)
+
+    def _read(self, file: Path) -> dict[str, Any]:
+        try:
+            return dict(json.loads(file.read_text()))
+        except FileNotFoundError:
+            raise LabError("the lab is not up; start it with: lab up") from None
+
+
+def requires_root() -> None:
+    """Raise LabError unless root: network namespaces and TUN devices need CAP_NET_ADMIN."""
+    if os.geteuid() != 0:
+        raise LabError(
+            "the lab makes a network namespace and TUN devices, which needs root; run: sudo .venv/bin/lab ..."
+        )
