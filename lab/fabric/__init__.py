@@ -1,0 +1,1 @@
+"""The VPC as packets: one process between the machines' network cards, the lab's internet and its link services."""
