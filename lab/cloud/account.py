@@ -1,0 +1,180 @@
+"""The lab's one AWS account: moto's state, the one lock around it, and what a change in it sets going."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from moto.core.base_backend import BackendDict
+from moto.core.model_instances import reset_model_data
+from moto.ec2.models import ec2_backends
+from moto.iam.models import iam_backends
+from moto.ssm.models import ssm_backends
+from moto.sts.models import sts_backends
+
+from lab.cloud.corrections import install
+from lab.cloud.effects import Effect
+from lab.cloud.remap import Addresses, NetworkView
+from lab.cloud.substrate import MachineRequest, Substrate
+from lab.cloud.vpc_state import interface_addresses, vpc_state
+from lab.fabric.model import VpcState
+
+log = logging.getLogger(__name__)
+ACCOUNT_ID = "123456789012"
+
+
+class Account:
+    """EC2, IAM, STS and SSM of one region on a substrate.
+
+    Whoever reads or changes moto's state holds `lock`. Whoever changed it calls `settle` before letting go: the network
+    follows, in order, and machines begin to do what they have to.
+    """
+
+    def __init__(self, *, region: str, substrate: Substrate, remap_delay_seconds: float) -> None:
+        install()
+        self.region = region
+        self.substrate = substrate
+        self.lock = threading.RLock()
+        self._view = NetworkView(remap_delay_seconds)
+        self._applied = VpcState()
+        self._work: dict[str, queue.SimpleQueue[Effect | None]] = {}
+        self._later = threading.Condition(self.lock)
+        threading.Thread(target=self._follow_remaps, name="remaps", daemon=True).start()
+        self.reset()
+
+    @property
+    def ec2(self) -> Any:
+        """Moto's EC2 of the region; hold the lock."""
+        return ec2_backends[ACCOUNT_ID][self.region]
+
+    @property
+    def iam(self) -> Any:
+        """Moto's IAM; hold the lock."""
+        return iam_backends[ACCOUNT_ID]["aws"]
+
+    @property
+    def sts(self) -> Any:
+        """Moto's STS; hold the lock."""
+        return sts_backends[ACCOUNT_ID]["aws"]
+
+    def addresses(self) -> Addresses:
+        """What the network knows of the addresses of interfaces now; hold the lock."""
+        return self._view.at(time.monotonic())
+
+    def settle(self) -> None:
+        """Bring the network and the machines after a change; hold the lock. Raises where the fabric does not answer."""
+        now = time.monotonic()
+        self._view.observe(interface_addresses(self.ec2), now)
+        state = vpc_state(self.ec2, self._view.at(now))
+        if state != self._applied:
+            self.substrate.apply(state)
+            self._applied = state
+        for effect in self.ec2.take_effects():
+            self._worker(effect.instance_id).put(effect)
+        self._later.notify_all()
+
+    def reset(self) -> None:
+        """An empty account: every machine ends, everything is forgotten. For tests."""
+        with self.lock:
+            workers, self._work = self._work, {}
+            for instance_id, work in workers.items():
+                work.put(Effect(kind="terminate", instance_id=instance_id))
+                work.put(None)
+            for backends in (ec2_backends, iam_backends, sts_backends, ssm_backends):
+                BackendDict._instances[:] = [other for other in BackendDict._instances if other is not backends]
+                backends.clear()
+            reset_model_data()
+            self._view = NetworkView(self._view.delay_seconds)
+            self.settle()
+
+    def _follow_remaps(self) -> None:
+        """Tell the fabric of what becomes known as time passes."""
+        while True:
+            with self.lock:
+                due = self._view.next_change()
+                self._later.wait(None if due is None else max(0.0, due - time.monotonic()))
+                due = self._view.next_change()
+                if due is not None and due <= time.monotonic():
+                    try:
+                        self.settle()
+                    except Exception:
+                        log.exception("the network did not follow a remap")
+
+    def _worker(self, instance_id: str) -> queue.SimpleQueue[Effect | None]:
+        """The queue of one instance: its machine does one thing at a time, in the order of the calls."""
+        if instance_id not in self._work:
+            work: queue.SimpleQueue[Effect | None] = queue.SimpleQueue()
+            self._work[instance_id] = work
+            threading.Thread(target=self._drive, args=(work, self.ec2), name=instance_id, daemon=True).start()
+        return self._work[instance_id]
+
+    def _drive(self, work: queue.SimpleQueue[Effect | None], backend: Any) -> None:
+        while (effect := work.get()) is not None:
+            try:
+                self._carry_out(effect, backend)
+            except Exception:
+                log.exception("%s of %s failed", effect.kind, effect.instance_id)
+            if effect.kind == "terminate":
+                return
+
+    def _carry_out(self, effect: Effect, backend: Any) -> None:
+        with self.lock:
+            instance = backend.get_instance_by_id(effect.instance_id)
+            alive = instance is not None and instance.state != "terminated" and bool(instance.nics)
+            machine = _machine(instance) if alive else None
+        identity = effect.instance_id
+        if effect.kind == "terminate":
+            self.substrate.terminate(identity)
+            self._became(backend, identity, {"shutting-down": "terminated"})
+        elif machine is None:
+            return  # terminated while this waited its turn
+        elif effect.kind in ("launch", "start"):
+            power_on = self.substrate.launch if effect.kind == "launch" else self.substrate.start
+            self._power_on(power_on, machine, backend)
+        elif effect.kind == "stop":
+            self.substrate.stop(identity)
+            self._became(backend, identity, {"stopping": "stopped"})
+        else:
+            self.substrate.reboot(identity)
+
+    def _power_on(self, power_on: Callable[[MachineRequest], None], machine: MachineRequest, backend: Any) -> None:
+        try:
+            power_on(machine)
+        except Exception as error:
+            log.exception("no machine for %s", machine.instance_id)
+            with self.lock:
+                instance = backend.get_instance_by_id(machine.instance_id)
+                if instance is not None and instance.state == "pending":
+                    instance.terminate()
+                    # EC2's state reason for a launch that fails on its side (API reference, StateReason).
+                    instance.became(
+                        "shutting-down", reason=f"Server.InternalError: {error}", code="Server.InternalError"
+                    )
+                    self.settle()
+            return
+        self._became(backend, machine.instance_id, {"pending": "running"})
+
+    def _became(self, backend: Any, instance_id: str, step: dict[str, str]) -> None:
+        """Take a step of the instance's states, where it is still where the step begins."""
+        with self.lock:
+            instance = backend.get_instance_by_id(instance_id)
+            if instance is None or instance.state not in step:
+                return
+            transition = instance.state_reason
+            instance.became(step[instance.state], reason=transition.message, code=transition.code)
+            if backend is self.ec2:
+                self.settle()
+
+
+def _machine(instance: Any) -> MachineRequest:
+    primary = instance.nics[0]
+    return MachineRequest(
+        instance_id=instance.id,
+        instance_type=instance.instance_type,
+        interface_id=primary.id,
+        mac=primary.mac_address,
+    )

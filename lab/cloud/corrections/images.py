@@ -1,0 +1,84 @@
+"""The images one can launch, and the instance types there are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from moto.ec2.models.amis import Ami, AmiBackend
+from moto.ec2.models.instance_types import INSTANCE_TYPES
+
+from lab.cloud.corrections.refusals import invalid_value, refusal
+
+# Debian's account (wiki.debian.org/Cloud/AmazonEC2Image) and its way to name images.
+DEBIAN_OWNER = "136693071363"
+LAB_IMAGE_ID = "ami-0deb1a13000000001"
+LAB_IMAGE_NAME = "debian-13-amd64-20250814-2204"
+ROOT_DEVICE = "/dev/xvda"
+ROOT_GIBIBYTES = 8
+
+
+class LabImage(Ami):  # type: ignore[misc]
+    """An image with the root disk of Debian's."""
+
+    @property
+    def block_device_mappings(self) -> list[dict[str, Any]]:
+        """The root disk."""
+        return [
+            {
+                "DeviceName": self.root_device_name,
+                "Ebs": {
+                    "SnapshotId": self.ebs_snapshot.id,
+                    "VolumeSize": ROOT_GIBIBYTES,
+                    "DeleteOnTermination": True,
+                    "VolumeType": "gp3",
+                    "Encrypted": False,
+                },
+            }
+        ]
+
+
+class ImageCorrections(AmiBackend):  # type: ignore[misc]
+    """A catalogue of what the lab can boot."""
+
+    def _load_amis(self) -> None:
+        """The lab's catalogue in the place of moto's, whose images nothing here can boot."""
+        self.amis[LAB_IMAGE_ID] = LabImage(
+            self,
+            LAB_IMAGE_ID,
+            name=LAB_IMAGE_NAME,
+            description="Debian 13 (20250814-2204)",
+            owner_id=DEBIAN_OWNER,
+            public=True,
+            virtualization_type="hvm",
+            architecture="x86_64",
+            creation_date=datetime(2025, 8, 14, 22, 4, tzinfo=UTC),
+            image_location=f"amazon/{LAB_IMAGE_NAME}",
+            hypervisor="xen",
+            root_device_type="ebs",
+            root_device_name=ROOT_DEVICE,
+            region_name=f"{self.region_name}a",
+            boot_mode="uefi-preferred",
+        )
+
+    def check_image(self, image_id: str) -> None:
+        """Raise EC2's refusal for an image that is not there."""
+        if not image_id:
+            raise refusal("MissingParameter", "The request must contain the parameter ImageId")
+        if not image_id.startswith("ami-"):
+            raise refusal("InvalidAMIID.Malformed", f'Invalid id: "{image_id}" (expecting "ami-...")')
+        if image_id not in self.amis:
+            raise refusal("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
+
+    def check_instance_type(self, instance_type: str) -> None:
+        """Raise EC2's refusal for a type that is not there or does not run the lab's (x86_64) image."""
+        known = INSTANCE_TYPES.get(instance_type)
+        if known is None:
+            # The code of facts in the API reference: "The specified instance type does not exist".
+            raise refusal(
+                "InvalidInstanceType.NotFound", f"The following supplied instance types do not exist: [{instance_type}]"
+            )
+        if "x86_64" not in known["ProcessorInfo"]["SupportedArchitectures"]:
+            raise invalid_value(
+                f"The architecture of the instance type {instance_type} does not match that of the image (x86_64)"
+            )

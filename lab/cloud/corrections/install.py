@@ -1,0 +1,66 @@
+"""The one place that puts the corrections into moto (pinned to 5.2.5: it reaches into its modules by name)."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import moto.ec2.models.elastic_ip_addresses as moto_elastic_ips
+import moto.ec2.models.elastic_network_interfaces as moto_interfaces
+import moto.ec2.models.instances as moto_instances
+import moto.ec2.models.security_groups as moto_groups
+import moto.ec2.models.subnets as moto_subnets
+from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ec2.responses import EC2Response
+
+from lab.cloud.corrections.elastic_ips import ElasticIpAnswers, ElasticIpCorrections, LabElasticAddress
+from lab.cloud.corrections.gateways import GatewayCorrections
+from lab.cloud.corrections.images import ImageCorrections
+from lab.cloud.corrections.instances import InstanceAnswers, InstanceCorrections, LabInstance
+from lab.cloud.corrections.interfaces import InterfaceAnswers, InterfaceCorrections, LabInterface
+from lab.cloud.corrections.security_groups import LabRule, SecurityGroupAnswers, SecurityGroupCorrections
+from lab.cloud.corrections.subnets import LabSubnet, SubnetCorrections
+
+
+class LabBackend(
+    InstanceCorrections,
+    ImageCorrections,
+    SecurityGroupCorrections,
+    GatewayCorrections,
+    SubnetCorrections,
+    InterfaceCorrections,
+    ElasticIpCorrections,
+    EC2Backend,  # type: ignore[misc]
+):
+    """moto's EC2 with every correction, in the order of moto's own bases (or Python finds no order)."""
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        self.effects = []
+        self.launches_by_token = {}
+        EC2Backend.__init__(self, region_name, account_id)
+
+    @property
+    def _url_module(self) -> Any:
+        """Moto looks for it beside the backend's class, which is elsewhere here."""
+        return import_module("moto.ec2.urls")
+
+
+class LabAnswers(
+    ElasticIpAnswers,
+    InterfaceAnswers,
+    InstanceAnswers,
+    SecurityGroupAnswers,
+    EC2Response,  # type: ignore[misc]
+):
+    """moto's EC2 query API with every correction."""
+
+
+def install() -> None:
+    """Put the corrections into moto, for this process. Backends that exist already are not touched. Idempotent."""
+    moto_interfaces.NetworkInterface = LabInterface
+    moto_elastic_ips.ElasticAddress = LabElasticAddress
+    moto_instances.Instance = LabInstance
+    moto_groups.SecurityGroupRule = LabRule
+    moto_subnets.Subnet = LabSubnet
+    ec2_backends.backend = LabBackend
+    import_module("moto.ec2.urls").url_paths["{0}/"] = LabAnswers.dispatch

@@ -1,0 +1,92 @@
+"""Subnets: which addresses may be asked for, and which are given automatically."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from moto.ec2.models.subnets import Subnet, SubnetBackend
+
+from lab.cloud.corrections.refusals import dependency_violation, invalid_value, refusal
+
+# "The first four IP addresses and the last IP address in each subnet CIDR block are not available" (VPC user guide).
+RESERVED_AT_START = 4
+
+
+class LabSubnet(Subnet):  # type: ignore[misc]
+    """A subnet that hands out addresses by what its interfaces hold, not by a counter."""
+
+    def check_assignable(self, address: str) -> None:
+        """Raise EC2's refusal where `address` is none, lies outside the subnet, or is one AWS keeps for itself."""
+        try:
+            parsed = ipaddress.IPv4Address(address)
+        except ValueError:
+            raise invalid_value(f"invalid value for parameter address: {address}") from None
+        if parsed not in self.cidr:
+            raise invalid_value(f"Address {address} does not fall within the subnet's address range")
+        if self._is_reserved(parsed):
+            raise invalid_value(f"Address {address} is in subnet's reserved address range")
+
+    def request_ip(self, ip: str, instance: Any) -> None:  # noqa: ARG002 - moto's signature
+        """Raise EC2's refusal unless a new interface may have this address."""
+        self.check_assignable(ip)
+        if ip in self.taken_addresses():
+            raise refusal("InvalidIPAddress.InUse", f"Address {ip} is in use.")
+
+    def get_available_subnet_ip(self, instance: Any) -> str:  # noqa: ARG002 - moto's signature
+        """The lowest address that is free, outside AWS's own and outside every CIDR reservation of the subnet."""
+        return self.free_addresses(1)[0]
+
+    def free_addresses(self, count: int) -> list[str]:
+        """The lowest `count` addresses that automatic assignment may give."""
+        taken = self.taken_addresses()
+        reserved = [reservation.cidr for reservation in self._cidr_reservations]
+        found: list[str] = []
+        for address in self.cidr:
+            if len(found) == count:
+                return found
+            if self._is_reserved(address) or str(address) in taken or any(address in cidr for cidr in reserved):
+                continue
+            found.append(str(address))
+        if len(found) < count:
+            raise refusal(
+                "InsufficientFreeAddressesInSubnet",
+                "There are not enough free addresses in subnet to satisfy the requested number of instances.",
+            )
+        return found
+
+    def taken_addresses(self) -> set[str]:
+        """Every private address an interface of this subnet holds."""
+        return {
+            address
+            for interface in self.ec2_backend.enis.values()
+            if interface.subnet.id == self.id
+            for address in interface.addresses
+        }
+
+    def _is_reserved(self, address: ipaddress.IPv4Address) -> bool:
+        offset = int(address) - int(self.cidr.network_address)
+        return offset < RESERVED_AT_START or address == self.cidr.broadcast_address
+
+
+class SubnetCorrections(SubnetBackend):  # type: ignore[misc]
+    """EC2's rules for making and deleting subnets."""
+
+    def create_subnet(self, vpc_id: str, cidr_block: str, **options: Any) -> LabSubnet:
+        """As moto, but in a zone of this region, and the first subnet of a zone is nothing special in a new VPC."""
+        if not options.get("availability_zone") and not options.get("availability_zone_id"):
+            options["availability_zone"] = f"{self.region_name}a"
+        subnet: LabSubnet = super().create_subnet(vpc_id, cidr_block, **options)
+        if not self.vpcs[vpc_id].is_default:
+            subnet.default_for_az = False
+            subnet.map_public_ip_on_launch = False
+        return subnet
+
+    def delete_subnet(self, subnet_id: str) -> Any:
+        """Refused while interfaces are in it; its route table associations go with it."""
+        if any(interface.subnet.id == subnet_id for interface in self.enis.values()):
+            raise dependency_violation(f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
+        deleted = super().delete_subnet(subnet_id)
+        for table in self.route_tables.values():
+            table._associations = {key: value for key, value in table._associations.items() if value != subnet_id}
+        return deleted
