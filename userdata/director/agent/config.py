@@ -1,0 +1,21 @@
+"""What the agent is told by user data; everything else it learns from instance metadata."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The agent's settings. Paths and the metadata address are fixed on a machine; tests give their own."""
+
+    region: str
+    virtual_ip: str
+    instance: str = "LVS"
+    run: Path = Path("/run/lvs-aws")
+    metadata: str = "http://169.254.169.254"
+
+
+def load_config(path: Path) -> Config:
+    """Read the configuration; OSError, ValueError or TypeError (unknown key) if it is not one."""
+    return Config(**json.loads(path.read_text("ascii")))

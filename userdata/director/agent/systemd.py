@@ -1,0 +1,13 @@
+"""sd_notify(3) in a few lines."""
+
+import os
+import socket
+
+
+def notify(state: str) -> None:
+    """Tell systemd, for example READY=1; nothing happens where systemd did not start this process."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if not path:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        sock.sendto(state.encode(), "\0" + path[1:] if path[0] == "@" else path)
