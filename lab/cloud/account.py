@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
@@ -85,7 +84,6 @@ class Account:
                 work.put(Effect(kind="terminate", instance_id=instance_id))
                 work.put(None)
             for backends in (ec2_backends, iam_backends, sts_backends, ssm_backends):
-                BackendDict._instances[:] = [other for other in BackendDict._instances if other is not backends]
                 backends.clear()
             reset_model_data()
             self._view = NetworkView(self._view.delay_seconds)

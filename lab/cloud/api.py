@@ -43,7 +43,8 @@ class Api:
             answer = Response("{}", mimetype="application/json")
         else:
             answer = self._call(environ)
-        return answer(environ, start_response)
+        chunks: Iterable[bytes] = answer(environ, start_response)
+        return chunks
 
     def _call(self, environ: Environ) -> Response:
         service = scope_service(environ.get("HTTP_AUTHORIZATION", ""))

@@ -1,7 +1,7 @@
 """What the network knows of addresses: what the API says, but later.
 
-"Remapping an IP address is an asynchronous operation" (API reference, AssignPrivateIpAddresses): the call answers before
-packets and instance metadata follow. Pure: the time is an argument.
+"Remapping an IP address is an asynchronous operation" (API reference, AssignPrivateIpAddresses): the call answers
+before packets and instance metadata follow. Pure: the time is an argument.
 """
 
 from __future__ import annotations

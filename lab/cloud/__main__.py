@@ -1,0 +1,5 @@
+"""`python -m lab.cloud`."""
+
+from lab.cloud.process import main
+
+main()

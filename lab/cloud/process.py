@@ -1,0 +1,88 @@
+"""The cloud as a process: its listeners on the host and inside the lab's network, until it is told to end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import ssl
+import threading
+from collections.abc import Sequence
+
+from lab.cloud.account import Account
+from lab.cloud.api import Api
+from lab.cloud.authority import ensure_authority
+from lab.cloud.dns import API_ADDRESS, DnsServer, Resolver, endpoint_names
+from lab.cloud.instance_facts import InstanceRegister
+from lab.cloud.metadata_service import MetadataService
+from lab.cloud.options import CloudOptions, parse
+from lab.cloud.servers import Server, listen
+from lab.cloud.substrate import NoMachines, Substrate
+
+log = logging.getLogger(__name__)
+METADATA_ADDRESS = "169.254.169.254"
+
+
+def run(options: CloudOptions, stop: threading.Event) -> None:
+    """Serve until `stop`. Writes HOME/cloud.json (pid, port) once everything answers, removes it at the end.
+
+    Raises OSError where a port is taken, or the fabric is not there.
+    """
+    # First: the host's socket belongs to the namespace it is made in (network_namespaces(7)).
+    on_host = listen(options.address, options.port)
+    port = on_host.getsockname()[1]
+    substrate: Substrate = _enter_fabric(options) if options.fabric else NoMachines()
+    account = Account(region=options.region, substrate=substrate, remap_delay_seconds=options.remap_delay_seconds)
+    Server(on_host, Api(account, delay_seconds=0.0)).start()
+    if options.fabric:
+        _serve_machines(options, account)
+    announcement = options.paths.home / "cloud.json"
+    announcement.parent.mkdir(parents=True, exist_ok=True)
+    partial = announcement.with_suffix(".partial")
+    partial.write_text(json.dumps({"pid": os.getpid(), "port": port}))
+    partial.rename(announcement)
+    log.info("the API answers at http://%s:%d", options.address, port)
+    try:
+        stop.wait()
+    finally:
+        announcement.unlink(missing_ok=True)
+
+
+def _enter_fabric(options: CloudOptions) -> Substrate:
+    """Move this thread, and so all that start from now on, into the fabric's network namespace."""
+    # Only here: the API alone needs neither.
+    from lab.cloud.machine_substrate import LabMachines
+    from lab.fabric.client import FabricClient
+    from lab.fabric.namespace import enter
+
+    fabric = FabricClient(options.paths.fabric_socket)
+    enter(fabric.ping())
+    return LabMachines(options.paths, fabric)
+
+
+def _serve_machines(options: CloudOptions, account: Account) -> None:
+    """What machines reach: the API over TLS, their metadata, names."""
+    authority = ensure_authority(options.paths.authority)
+    issued = authority.issue(endpoint_names(options.region), options.paths.home / "certificates")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(issued.certificate, issued.key)
+    Server(listen(API_ADDRESS, 443), Api(account, delay_seconds=options.api_delay_seconds), tls=tls).start()
+    register = InstanceRegister(account)
+    Server(listen(METADATA_ADDRESS, 80), MetadataService(register.facts_of)).start()
+
+    def has_address(address: str) -> bool:
+        with account.lock:
+            return any(each.private == address for card in account.addresses().values() for each in card)
+
+    DnsServer(Resolver(region=options.region, has_address=has_address)).start()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line of `python -m lab.cloud`: ends with SIGTERM or SIGINT."""
+    options = parse(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run(options, stop)
