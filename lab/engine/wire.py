@@ -1,0 +1,98 @@
+"""Pulumi's property values on the wire: protobuf structs to plain values and back, secrets and references apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf import struct_pb2  # type: ignore[import-untyped]
+
+from lab.engine.contract import UNKNOWN, Properties
+
+# Signatures of pulumi/runtime/rpc.py: a map that has SIGNATURE is no map but the kind of value its signature names.
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker, no secret
+RESOURCE = "5cf8f73096256a8f31e491e813e4eb8e"
+ASSETS = ("c44067f5952c0a294b673a41bacd8c17", "0def7320c3a5731c473e5ecbe6d01bc7")
+
+
+def from_struct(struct: struct_pb2.Struct) -> Properties:
+    """A struct as a dictionary; whole numbers become int, as in JSON."""
+    return {key: _from_value(value) for key, value in struct.fields.items()}
+
+
+def to_struct(properties: Properties) -> struct_pb2.Struct:
+    """A dictionary of JSON values as a struct."""
+    struct = struct_pb2.Struct()
+    struct.update(properties)
+    return struct
+
+
+def is_secret(value: Any) -> bool:
+    """Whether the value itself is marked secret."""
+    return isinstance(value, dict) and value.get(SIGNATURE) == SECRET
+
+
+def secret(value: Any) -> Any:
+    """The value marked secret, once."""
+    return value if is_secret(value) else {SIGNATURE: SECRET, "value": value}
+
+
+def contains_secret(value: Any) -> bool:
+    """Whether the value, or anything in it, is marked secret."""
+    if is_secret(value):
+        return True
+    if isinstance(value, dict):
+        return any(contains_secret(item) for item in value.values())
+    return isinstance(value, list) and any(contains_secret(item) for item in value)
+
+
+def contains_unknown(value: Any) -> bool:
+    """Whether the value, or anything in it, is not known yet."""
+    if isinstance(value, dict):
+        return any(contains_unknown(item) for item in value.values())
+    if isinstance(value, list):
+        return any(contains_unknown(item) for item in value)
+    return bool(value == UNKNOWN)
+
+
+def plain(value: Any) -> Any:
+    """The value for a provider: secrets unwrapped, a resource as its id (or URN where it has none).
+
+    Raises ValueError for assets and archives, which the lab's engine does not carry.
+    """
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    signature = value.get(SIGNATURE)
+    if signature == SECRET:
+        return plain(value["value"])
+    if signature == RESOURCE:
+        return value.get("id") or (UNKNOWN if "id" in value else value["urn"])
+    if signature is not None:
+        kind = "an asset or archive" if signature in ASSETS else f"a value of the unknown kind {signature}"
+        raise ValueError(f"{kind}, which the lab's engine does not carry: pass a string")
+    return {key: plain(item) for key, item in value.items()}
+
+
+def remark(outputs: Properties, inputs: Properties, also: tuple[str, ...] = ()) -> Properties:
+    """Outputs with those marked secret whose input of the same name is secret, or that `also` names."""
+    names = set(also) | {key for key, value in inputs.items() if contains_secret(value)}
+    return {key: secret(value) if key in names else value for key, value in outputs.items()}
+
+
+def _from_value(value: struct_pb2.Value) -> Any:
+    match value.WhichOneof("kind"):
+        case "struct_value":
+            return from_struct(value.struct_value)
+        case "list_value":
+            return [_from_value(item) for item in value.list_value.values]
+        case "number_value":
+            number = value.number_value
+            return int(number) if number.is_integer() else number
+        case "string_value":
+            return value.string_value
+        case "bool_value":
+            return value.bool_value
+        case _:
+            return None
