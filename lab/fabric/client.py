@@ -35,7 +35,10 @@ class FabricClient:
         return dict(self._request({"op": "counters"})["counters"])
 
     def drops(self) -> dict[str, list[dict[str, Any]]]:
-        """The last frames dropped a rule, oldest first: rule -> [{time (Unix s), interface, summary, frame (hex)}]."""
+        """The last frames dropped a rule, oldest first: rule -> a list of objects.
+
+        Each has `time` (Unix seconds), `interface` (it counts for), `came_from` (port), `summary`, `frame` (hex, cut).
+        """
         return dict(self._request({"op": "drops"})["drops"])
 
     def ping(self) -> int:
