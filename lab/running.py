@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
+from lab.engine.deploy import outputs
 from lab.machines import qemu
 from lab.machines.channel import ChannelError, CommandResult, run_command
 from lab.paths import LabPaths
@@ -78,11 +79,7 @@ class RunningLab:
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, empty before the first deployment."""
-        try:
-            state = json.loads(self.stack_state.read_text())
-        except FileNotFoundError:
-            return {}
-        return dict(state.get("outputs", {}))
+        return outputs(self.stack_state)
 
     def ec2(self) -> EC2Client:
         """A client of the lab's account, as its administrator."""
