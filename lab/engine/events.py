@@ -17,7 +17,7 @@ Op = Literal[
     "read",
     "discard",
 ]
-Severity = Literal["debug", "info", "warning", "error"]
+Severity = Literal["info", "warning", "error"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -180,7 +180,6 @@ class Engine:
     """What the SDK calls for its log."""
 
     SEVERITIES: dict[int, Severity] = {  # noqa: RUF012 - a constant table
-        engine_pb2.DEBUG: "debug",
         engine_pb2.INFO: "info",
         engine_pb2.WARNING: "warning",
         engine_pb2.ERROR: "error",
@@ -190,8 +189,10 @@ class Engine:
         self._deployer = deployer
 
     def Log(self, request: Any) -> empty_pb2.Empty:  # noqa: N802
-        """A line of pulumi.log."""
-        severity = self.SEVERITIES[request.severity]
+        """A line of pulumi.log; debug lines, mostly the SDK's own, are dropped as the CLI does without --debug."""
+        severity = self.SEVERITIES.get(request.severity)
+        if severity is None:
+            return empty_pb2.Empty()
         self._deployer.log(Diagnostic(severity=severity, message=request.message, urn=request.urn))
         return empty_pb2.Empty()
 

@@ -55,7 +55,11 @@ def explain(error: BaseException, directory: Path) -> str:
         and "site-packages" not in frame.filename
         and not Path(frame.filename).is_relative_to(Path(__file__).parent)
     ]
-    lines = [*traceback.format_list(own), *traceback.format_exception_only(error)]
+    lines = [
+        "Traceback (most recent call last):\n",
+        *traceback.format_list(own),
+        *traceback.format_exception_only(error),
+    ]
     return "Program failed with an unhandled exception:\n" + "".join(lines).rstrip()
 
 
