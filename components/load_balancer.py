@@ -1,0 +1,157 @@
+"""The whole: network, firewall, service address, directors and web servers, tied together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.address import ServiceAddress, ServiceAddressArgs
+from components.component import Component, Naming
+from components.directors import DirectorMachine, DirectorMachineArgs
+from components.firewall import Firewall, FirewallArgs
+from components.network import Network, NetworkArgs
+from components.settings import Settings
+from components.web_servers import WebServerMachine, WebServerMachineArgs
+
+DEBIAN_ACCOUNT = "136693071363"
+"""The account that publishes Debian's images (wiki.debian.org/Cloud/AmazonEC2Image)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadBalancerArgs:
+    """Everything an operator decided, and how things are named."""
+
+    naming: Naming
+    settings: Settings
+
+
+class LoadBalancer(Component):
+    """Makes one load balancer. `outputs` is what the stack shows, by name."""
+
+    outputs: dict[str, object]
+
+    def __init__(self, name: str, *, args: LoadBalancerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts=opts)
+        settings = args.settings
+        self._args = args
+        self._image_id = self._image()
+        self._network = Network(
+            "network",
+            args=NetworkArgs(
+                naming=args.naming,
+                vpc_cidr=settings.vpc_cidr,
+                subnet_cidr=settings.subnet_cidr,
+                availability_zone=settings.availability_zone,
+                protect=settings.protect,
+            ),
+            opts=self.child_opts(),
+        )
+        self._firewall = Firewall(
+            "firewall",
+            args=FirewallArgs(
+                naming=args.naming,
+                vpc_id=self._network.vpc_id,
+                ports=tuple(service.port for service in settings.services),
+                client_cidrs=settings.client_cidrs,
+            ),
+            opts=self.child_opts(),
+        )
+        self._address = ServiceAddress(
+            "service-address",
+            args=ServiceAddressArgs(
+                naming=args.naming,
+                subnet_id=self._network.subnet_id,
+                virtual_ip=settings.virtual_ip,
+                protect=settings.protect,
+            ),
+            opts=self.child_opts(),
+        )
+        self.outputs = {
+            "url": self._address.elastic_ip.apply(lambda address: service_url(address, settings.services[0].port)),
+            "elasticIp": self._address.elastic_ip,
+            "elasticIpAllocationId": self._address.allocation_id,
+            "virtualIp": settings.virtual_ip,
+            "directors": self._directors(),
+            "webServers": self._web_servers(),
+            "imageId": self._image_id,
+            "vpcId": self._network.vpc_id,
+            "subnetId": self._network.subnet_id,
+        }
+        self.register_outputs(self.outputs)
+
+    def _image(self) -> pulumi.Output[str]:
+        """The pinned image, or the newest of Debian's that has the name: that one can change under a later `up`."""
+        settings = self._args.settings
+        if settings.image_id:
+            return pulumi.Output.from_input(settings.image_id)
+        found = aws.ec2.get_ami_output(
+            owners=[DEBIAN_ACCOUNT],
+            most_recent=True,
+            filters=[
+                aws.ec2.GetAmiFilterArgs(name="name", values=[settings.image_name]),
+                aws.ec2.GetAmiFilterArgs(name="state", values=["available"]),
+            ],
+            opts=pulumi.InvokeOutputOptions(parent=self),
+        )
+        image_id: pulumi.Output[str] = found.apply(lambda image: image.id)
+        return image_id
+
+    def _directors(self) -> list[dict[str, object]]:
+        shown: list[dict[str, object]] = []
+        # A first boot installs packages, so routes and rules come before machines; then one director after the other.
+        after: tuple[pulumi.Resource, ...] = (self._network, self._firewall)
+        for director in self._args.settings.directors:
+            machine = DirectorMachine(
+                director.name,
+                args=DirectorMachineArgs(
+                    naming=self._args.naming,
+                    balancer=self._args.settings.load_balancer,
+                    director=director,
+                    image_id=self._image_id,
+                    instance_type=self._args.settings.director_instance_type,
+                    subnet_id=self._network.subnet_id,
+                    security_group_id=self._firewall.director_group_id,
+                    elastic_ip_allocation_id=self._address.allocation_id,
+                    after=after,
+                ),
+                opts=self.child_opts(),
+            )
+            after = (self._network, self._firewall, machine)
+            shown.append(
+                {
+                    "name": director.name,
+                    "instanceId": machine.instance_id,
+                    "privateIp": director.address,
+                    "publicIp": machine.public_ip,
+                    "interfaceId": machine.interface_id,
+                }
+            )
+        return shown
+
+    def _web_servers(self) -> list[dict[str, object]]:
+        shown: list[dict[str, object]] = []
+        for web_server in self._args.settings.web_servers:
+            machine = WebServerMachine(
+                web_server.name,
+                args=WebServerMachineArgs(
+                    naming=self._args.naming,
+                    balancer=self._args.settings.load_balancer,
+                    web_server=web_server,
+                    image_id=self._image_id,
+                    instance_type=self._args.settings.web_server_instance_type,
+                    subnet_id=self._network.subnet_id,
+                    security_group_id=self._firewall.web_server_group_id,
+                    after=(self._network, self._firewall),
+                ),
+                opts=self.child_opts(),
+            )
+            shown.append({"name": web_server.name, "instanceId": machine.instance_id, "privateIp": web_server.address})
+        return shown
+
+
+def service_url(address: str, port: int) -> str:
+    """Where a client finds the first service; port 443 is taken for TLS, which the web servers must then speak."""
+    scheme, usual = ("https", 443) if port == 443 else ("http", 80)
+    return f"{scheme}://{address}/" if port == usual else f"{scheme}://{address}:{port}/"

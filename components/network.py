@@ -1,0 +1,80 @@
+"""The VPC, its one subnet, and the way to the internet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.component import Component, Naming
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkArgs:
+    """Networks such as "10.0.0.0/16"; an empty zone leaves the choice to AWS; `protect` guards VPC and subnet."""
+
+    naming: Naming
+    vpc_cidr: str
+    subnet_cidr: str
+    availability_zone: str
+    protect: bool
+
+
+class Network(Component):
+    """Makes a VPC, an internet gateway, a subnet, and a route table with its default route and association.
+
+    Web servers have no public address and reach the outside through a director: the machines route that, not the VPC.
+    """
+
+    vpc_id: pulumi.Output[str]
+    subnet_id: pulumi.Output[str]
+
+    def __init__(self, name: str, *, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts=opts)
+        vpc = aws.ec2.Vpc(
+            "vpc",
+            cidr_block=args.vpc_cidr,
+            enable_dns_support=True,
+            enable_dns_hostnames=True,
+            tags=args.naming.tags("vpc"),
+            opts=self.child_opts(protect=args.protect),
+        )
+        gateway = aws.ec2.InternetGateway(
+            "internet-gateway",
+            vpc_id=vpc.id,
+            tags=args.naming.tags("internet-gateway"),
+            opts=self.child_opts(),
+        )
+        subnet = aws.ec2.Subnet(
+            "subnet",
+            vpc_id=vpc.id,
+            cidr_block=args.subnet_cidr,
+            availability_zone=args.availability_zone or None,
+            # Directors bring their own Elastic IPs: an automatic public address does not survive a stop of the owner.
+            map_public_ip_on_launch=False,
+            tags=args.naming.tags("subnet"),
+            opts=self.child_opts(protect=args.protect),
+        )
+        table = aws.ec2.RouteTable(
+            "route-table",
+            vpc_id=vpc.id,
+            tags=args.naming.tags("route-table"),
+            opts=self.child_opts(),
+        )
+        aws.ec2.Route(
+            "default-route",
+            route_table_id=table.id,
+            destination_cidr_block="0.0.0.0/0",
+            gateway_id=gateway.id,
+            opts=self.child_opts(),
+        )
+        aws.ec2.RouteTableAssociation(
+            "route-table-association",
+            subnet_id=subnet.id,
+            route_table_id=table.id,
+            opts=self.child_opts(),
+        )
+        self.vpc_id = vpc.id
+        self.subnet_id = subnet.id
+        self.register_outputs({"vpcId": self.vpc_id, "subnetId": self.subnet_id})

@@ -1,0 +1,201 @@
+"""The rules about several values, and about what AWS and VRRP allow. Each notes its faults; none stops at the first."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING
+
+from components.fields import Faults, is_address
+
+if TYPE_CHECKING:
+    from components.settings import Settings
+
+VIRTUAL_IPS = 1
+"""How many virtual IPs a director must be able to hold beside its primary address."""
+
+ADDRESSES_PER_INTERFACE = {
+    "t1.micro": 2,
+    **{f"{family}.{size}": 2 for family in ("t2", "t3", "t3a", "t4g") for size in ("nano", "micro")},
+    **{f"{family}.small": 4 for family in ("t2", "t3", "t3a", "t4g")},
+    **{f"{family}.medium": 6 for family in ("t2", "t3", "t3a", "t4g")},
+}
+"""IPv4 addresses an interface of an instance type holds (EC2 user guide, "IP addresses per network interface")."""
+
+RULES_PER_GROUP = 60
+"""Inbound rules of one security group (VPC quotas, default)."""
+
+OWN_TAGS = ("Project", "Stack", "ManagedBy", "Name", "Role", "ElasticIpAllocationId")
+"""The tags the program sets itself."""
+
+TAGS_PER_RESOURCE = 50
+"""Tags of one resource (EC2 user guide, "Tag restrictions")."""
+
+_UNUSABLE = tuple(IPv4Network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"))
+
+
+def check(settings: Settings, faults: Faults) -> None:
+    """Note every broken rule; values that are faulty already take part in none."""
+    _check_networks(settings, faults)
+    _check_addresses(settings, faults)
+    _check_machines(settings, faults)
+    _check_image(settings, faults)
+    _check_services(settings, faults)
+    _check_vrrp(settings, faults)
+    _check_tags(settings, faults)
+
+
+def _check_networks(settings: Settings, faults: Faults) -> None:
+    for key, text in (("vpcCidr", settings.vpc_cidr), ("subnetCidr", settings.subnet_cidr)):
+        if not faults.sound(key):
+            continue
+        network = IPv4Network(text)
+        if not 16 <= network.prefixlen <= 28:
+            faults.add(key, text, "must have a prefix of /16 to /28 (Amazon VPC user guide)")
+        elif any(network.overlaps(unusable) for unusable in _UNUSABLE):
+            faults.add(key, text, "must not overlap loopback, link-local or multicast addresses")
+    if faults.sound("vpcCidr", "subnetCidr") and not IPv4Network(settings.subnet_cidr).subnet_of(
+        IPv4Network(settings.vpc_cidr)
+    ):
+        faults.add("subnetCidr", settings.subnet_cidr, f"must lie inside vpcCidr, {settings.vpc_cidr}")
+    zone, region = settings.availability_zone, settings.account.region
+    if zone and faults.sound("availabilityZone", "aws:region") and (not zone.startswith(region) or zone == region):
+        faults.add("availabilityZone", zone, f"must be a zone of aws:region, {region}, such as {region}a")
+
+
+def _check_addresses(settings: Settings, faults: Faults) -> None:
+    """Every address in the subnet, none reserved, none twice, the virtual IP nobody's own."""
+    addresses = [
+        *((f"directors[{index}].address", director.address) for index, director in enumerate(settings.directors)),
+        *((f"webServers[{index}].address", server.address) for index, server in enumerate(settings.web_servers)),
+        ("virtualIp", settings.virtual_ip),
+    ]
+    seen: dict[str, str] = {}
+    for key, address in addresses:
+        if not faults.sound(key) or not is_address(address):
+            continue
+        if address in seen:
+            faults.add(key, address, f"must not be the address of {seen[address]} too")
+        seen.setdefault(address, key)
+        if faults.sound("subnetCidr"):
+            _check_usable(key, IPv4Address(address), IPv4Network(settings.subnet_cidr), faults)
+
+
+def _check_usable(key: str, address: IPv4Address, subnet: IPv4Network, faults: Faults) -> None:
+    if address not in subnet:
+        faults.add(key, str(address), f"must lie inside subnetCidr, {subnet}")
+    elif int(address) - int(subnet.network_address) < 4 or address == subnet.broadcast_address:
+        faults.add(
+            key,
+            str(address),
+            f"is reserved by AWS: a subnet's first four and its last; take {subnet[4]} to {subnet[-2]}",
+        )
+
+
+def _check_machines(settings: Settings, faults: Faults) -> None:
+    seen: dict[int, str] = {}
+    for index, director in enumerate(settings.directors):
+        key = f"directors[{index}].priority"
+        if not faults.sound(key):
+            continue
+        if director.priority in seen:
+            faults.add(key, director.priority, f"must differ from {seen[director.priority]}: a tie has no owner")
+        seen.setdefault(director.priority, key)
+    weights = [f"webServers[{index}].weight" for index in range(len(settings.web_servers))]
+    if weights and faults.sound("webServers", *weights) and not any(server.weight for server in settings.web_servers):
+        faults.add(weights[0], 0, "must be above 0 for at least one web server, else nobody answers")
+    if faults.sound("directorInstanceType"):
+        check_address_limit("directorInstanceType", settings.director_instance_type, VIRTUAL_IPS, faults)
+
+
+def check_address_limit(key: str, instance_type: str, virtual_ips: int, faults: Faults) -> None:
+    """Note a fault if an interface of `instance_type` cannot hold `virtual_ips` beside its primary address.
+
+    A type that is not in the table passes: nearly all hold more, and EC2 has the last word
+    (PrivateIpAddressLimitExceeded).
+    """
+    limit = ADDRESSES_PER_INTERFACE.get(instance_type)
+    if limit is not None and limit < 1 + virtual_ips:
+        faults.add(
+            key,
+            instance_type,
+            f"holds {limit} addresses an interface, {1 + virtual_ips} are needed; take a larger type",
+        )
+
+
+def _check_image(settings: Settings, faults: Faults) -> None:
+    if not faults.sound("imageId", "imageName"):
+        return
+    if settings.image_id and settings.image_name:
+        faults.add("imageName", settings.image_name, f"must be empty when imageId is set ({settings.image_id})")
+    if not settings.image_id and not settings.image_name:
+        faults.add(
+            "imageId",
+            "",
+            "must name the image to boot, for example the one `aws ec2 describe-images --owners 136693071363 --filters "
+            "'Name=name,Values=debian-13-amd64-*' --query 'sort_by(Images,&CreationDate)[-1].ImageId'` prints; "
+            "or set imageName to a pattern such as debian-13-amd64-* to take the newest on every deployment",
+        )
+
+
+def _check_services(settings: Settings, faults: Faults) -> None:
+    seen: dict[int, str] = {}
+    for index, service in enumerate(settings.services):
+        key = f"services[{index}].port"
+        if not faults.sound(key):
+            continue
+        if service.port in seen:
+            faults.add(key, service.port, f"must differ from {seen[service.port]}")
+        seen.setdefault(service.port, key)
+    if not settings.client_cidrs and faults.sound("clientCidrs"):
+        faults.add("clientCidrs", [], "must list at least one network; 0.0.0.0/0 is everybody")
+    # Beside the clients' there are five more rules on a director and one a service and one more on a web server.
+    clients = len(settings.services) * len(settings.client_cidrs)
+    rules = clients + max(5, len(settings.services) + 1)
+    if rules > RULES_PER_GROUP and faults.sound("clientCidrs", "services"):
+        faults.add(
+            "clientCidrs",
+            list(settings.client_cidrs),
+            f"with {len(settings.services)} services needs {rules} inbound rules and a security group has "
+            f"{RULES_PER_GROUP}; join networks or drop services",
+        )
+
+
+def _check_vrrp(settings: Settings, faults: Faults) -> None:
+    vrrp = settings.vrrp
+    interval = vrrp.advert_interval_seconds
+    if faults.sound("vrrp.version", "vrrp.advertIntervalSeconds"):
+        if vrrp.version == 2 and (interval < 1 or not interval.is_integer()):
+            faults.add("vrrp.advertIntervalSeconds", interval, "must be whole seconds with version 2 (RFC 3768)")
+        if vrrp.version == 3 and (interval > 40.95 or abs(interval * 100 - round(interval * 100)) > 1e-6):
+            faults.add(
+                "vrrp.advertIntervalSeconds",
+                interval,
+                "must be 0.01 to 40.95 seconds in steps of 0.01 with version 3 (RFC 5798)",
+            )
+    if vrrp.password and vrrp.version == 3 and faults.sound("vrrp.version", "vrrp.password"):
+        faults.add("vrrp.password", vrrp.password, "must be empty: version 3 has no authentication (RFC 5798)")
+    if vrrp.preempt_delay_seconds and not vrrp.preempt and faults.sound("vrrp.preempt", "vrrp.preemptDelaySeconds"):
+        faults.add("vrrp.preemptDelaySeconds", vrrp.preempt_delay_seconds, "must be 0 unless vrrp.preempt is true")
+
+
+def _check_tags(settings: Settings, faults: Faults) -> None:
+    if len(settings.tags) > TAGS_PER_RESOURCE - len(OWN_TAGS):
+        faults.add(
+            "tags",
+            sorted(settings.tags),
+            f"must have at most {TAGS_PER_RESOURCE - len(OWN_TAGS)} entries, not {len(settings.tags)}",
+        )
+    for name, value in settings.tags.items():
+        key = f"tags.{name}"
+        if name in OWN_TAGS:
+            faults.add(key, value, f"is set by the program, as are {', '.join(OWN_TAGS)}")
+        elif name.lower().startswith("aws:"):
+            faults.add(key, value, "must not begin with aws:, which is AWS's own")
+        # Stricter than tags in general: where instance metadata shows tags, EC2 refuses spaces and slashes in keys.
+        elif not re.fullmatch(r"[A-Za-z0-9+=.,_:@-]{1,128}", name) or name in (".", "..", "_index"):
+            faults.add(
+                key, value, "must have a key of 1 to 128 letters, digits and +-=.,_:@ (EC2 user guide, instance tags)"
+            )
+        elif not re.fullmatch(r"[A-Za-z0-9 +=._:/@-]{0,256}", value):
+            faults.add(key, value, "must have a value of at most 256 letters, digits, spaces and +-=._:/@")
