@@ -1,0 +1,67 @@
+"""The static files of a machine as one archive: the same bytes on every computer and with every Python.
+
+Changed user data replaces machines, so nothing of the builder may leak in: no times, no owners, no order of a
+directory, and bz2, because zlib's output depends on which zlib Python was built with.
+"""
+
+import ast
+import bz2
+import io
+import tarfile
+import tokenize
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+
+def read_tree(root: Path, prefix: str = "") -> dict[str, bytes]:
+    """The files under `root`, by the path they get on the machine, slimmed."""
+    files = {}
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            slim = slim_python if path.suffix == ".py" else slim_lines
+            files[prefix + path.relative_to(root).as_posix()] = slim(path.read_text("ascii")).encode("ascii")
+    return files
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """A bz2-compressed tar of `files` (path without leading slash: content); scripts (.sh) are executable."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for path in sorted(files):
+            member = tarfile.TarInfo(path)
+            member.size = len(files[path])
+            member.mode = 0o755 if path.endswith(".sh") else 0o644
+            archive.addfile(member, io.BytesIO(files[path]))
+    return bz2.compress(buffer.getvalue(), 9)
+
+
+def slim_lines(source: str) -> str:
+    """A shell script, unit or configuration without its comment lines, for the same reason as `slim_python`."""
+    lines = source.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.lstrip().startswith("#") or line.startswith("#!"))
+
+
+def slim_python(source: str) -> str:
+    """Python without comments and docstrings, which have no room in 16 KiB. Lines keep their numbers for tracebacks."""
+    lines = source.splitlines(keepends=True)
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column].rstrip() + "\n"
+    for docstring in _docstrings(ast.parse(source)):
+        first, last = docstring.lineno - 1, (docstring.end_lineno or docstring.lineno) - 1
+        # Something must stay where the docstring is the whole body.
+        lines[first : last + 1] = [" " * docstring.col_offset + '""\n', *["\n"] * (last - first)]
+    return "".join(lines)
+
+
+def _docstrings(tree: ast.Module) -> Iterator[ast.Expr]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+            first = node.body[0]
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                yield first

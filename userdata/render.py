@@ -1,0 +1,126 @@
+"""User data of the machines: pure functions from plain values to cloud-config text (cloud-init's "Cloud config data").
+
+What may change is plain text in write_files, so that a preview shows it line by line; programs and units are one
+archive. Only a configuration too large for EC2's 16 KiB (200 web servers) moves into the archive as well.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from functools import cache
+from ipaddress import IPv4Network
+
+from userdata.archive import pack, read_tree
+from userdata.faults import UserDataError, refuse_faults
+from userdata.keepalived import keepalived_config
+from userdata.templates import HERE, fill
+from userdata.values import Director, LoadBalancer, Service, WebServer
+
+LIMIT_BYTES = 16384  # EC2 user guide, "Instance user data": raw form, before base64
+ARCHIVE_PATH = "/var/lib/lvs-aws/static.tar.bz2"
+
+
+def director_user_data(balancer: LoadBalancer, director: Director) -> str:
+    """The user data of one director: ASCII, at most 16384 bytes, the same for the same values on every computer.
+
+    UserDataError names every fault of the values, or the sizes of the parts if the whole is too large.
+    """
+    refuse_faults(balancer)
+    if director not in balancer.directors:
+        raise UserDataError(f"{director.name} is none of the balancer's directors: add it there, all must agree")
+    agent = {"region": balancer.region, "virtual_ip": balancer.virtual_ip}
+    files = {
+        "etc/lvs-aws/agent.json": json.dumps(agent, indent=2) + "\n",
+        "etc/lvs-aws/network.env": fill("director/network.env.j2", virtual_ip=balancer.virtual_ip) + "\n",
+        "etc/lvs-aws/director.nft": _director_nft(balancer) + "\n",
+        "etc/lvs-aws/keepalived.conf": keepalived_config(balancer, director),
+    }
+    return _cloud_config(director.name, balancer, files, _director_static())
+
+
+def web_server_user_data(balancer: LoadBalancer, web_server: WebServer) -> str:
+    """The user data of one web server, with the promises of `director_user_data`. Other web servers do not matter."""
+    refuse_faults(balancer)
+    if web_server not in balancer.web_servers:
+        raise UserDataError(f"{web_server.name} is none of the balancer's web servers: add it there, all must agree")
+    subnet, vpc = IPv4Network(balancer.subnet_cidr), IPv4Network(balancer.vpc_cidr)
+    dns = vpc[2]  # VPC user guide, "Amazon DNS": the VPC's base plus two; the router is the subnet's base plus one
+    files = {
+        "etc/lvs-aws/network.env": fill(
+            "web_server/network.env.j2",
+            virtual_ip=balancer.virtual_ip,
+            router=subnet[1],
+            dns="" if dns in subnet else dns,
+        )
+        + "\n",
+        "etc/lvs-aws/nginx-site.conf": fill(
+            "web_server/nginx-site.conf.j2",
+            servers=[_nginx_server(service, web_server) for service in balancer.services],
+        )
+        + "\n",
+    }
+    return _cloud_config(web_server.name, balancer, files, _web_server_static())
+
+
+@cache
+def _director_static() -> dict[str, bytes]:
+    agent = read_tree(HERE / "director/agent", "usr/local/lib/lvs-aws/agent/")
+    return {**read_tree(HERE / "common/root"), **read_tree(HERE / "director/root"), **agent}
+
+
+@cache
+def _web_server_static() -> dict[str, bytes]:
+    return {**read_tree(HERE / "common/root"), **read_tree(HERE / "web_server/root")}
+
+
+def _director_nft(balancer: LoadBalancer) -> str:
+    return fill(
+        "director/director.nft.j2",
+        vpc_cidr=balancer.vpc_cidr,
+        subnet_cidr=balancer.subnet_cidr,
+        virtual_ip=balancer.virtual_ip,
+        ports=[service.port for service in balancer.services],
+        own_addresses=[balancer.virtual_ip, *(director.address for director in balancer.directors)],
+    )
+
+
+def _nginx_server(service: Service, web_server: WebServer) -> str:
+    check = service.health_check
+    path = check.path.partition("?")[0]
+    own_page = check.kind == "tcp" or path == "/"  # the health check asks for no page of its own
+    return fill(
+        "web_server/nginx-server.conf.j2",
+        port=service.port,
+        name=web_server.name,
+        address=web_server.address,
+        health_path="/healthz" if own_page else path,
+        health_status=200 if own_page else check.status,
+    )
+
+
+def _cloud_config(name: str, balancer: LoadBalancer, files: Mapping[str, str], static: Mapping[str, bytes]) -> str:
+    """Put a machine's parts together; the largest configurations go into the archive as far as the limit demands."""
+    plain, packed = dict(files), dict(static)
+    while True:
+        archive = base64.b64encode(pack(packed)).decode()
+        parts = [fill("common/archive.yaml.j2", path=ARCHIVE_PATH, content=archive)]
+        parts += [fill("common/file.yaml.j2", path=f"/{path}", content=text) for path, text in plain.items()]
+        text = fill(
+            "common/cloud-config.yaml.j2",
+            name=name,
+            virtual_ip=balancer.virtual_ip,
+            files="\n".join(parts),
+            archive_path=ARCHIVE_PATH,
+        )
+        text += "\n"
+        if len(text.encode("ascii")) <= LIMIT_BYTES:
+            return text
+        if not plain:
+            sizes = ", ".join(f"{path} {len(content)}" for path, content in files.items())
+            raise UserDataError(
+                f"user data of {name} is {len(text)} bytes, EC2 takes {LIMIT_BYTES}: use fewer services or web servers. "
+                f"Its archive is {len(archive)} bytes and holds, before compression: {sizes}, "
+                f"programs and units {sum(map(len, static.values()))}"
+            )
+        largest = max(plain, key=lambda path: (len(plain[path]), path))
+        packed[largest] = plain.pop(largest).encode("ascii")
