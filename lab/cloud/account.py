@@ -42,6 +42,7 @@ class Account:
         self._applied = VpcState()
         self._work: dict[str, queue.SimpleQueue[Effect | None]] = {}
         self._later = threading.Condition(self.lock)
+        self._closed = False
         threading.Thread(target=self._follow_remaps, name="remaps", daemon=True).start()
         self.reset()
 
@@ -89,9 +90,16 @@ class Account:
             self._view = NetworkView(self._view.delay_seconds)
             self.settle()
 
+    def close(self) -> None:
+        """Empty it, and let its threads end."""
+        with self.lock:
+            self.reset()
+            self._closed = True
+            self._later.notify_all()
+
     def _follow_remaps(self) -> None:
         """Tell the fabric of what becomes known as time passes."""
-        while True:
+        while not self._closed:
             with self.lock:
                 due = self._view.next_change()
                 self._later.wait(None if due is None else max(0.0, due - time.monotonic()))

@@ -57,10 +57,15 @@ class LabAnswers(
 
 def install() -> None:
     """Put the corrections into moto, for this process. Backends that exist already are not touched. Idempotent."""
-    moto_interfaces.NetworkInterface = LabInterface
-    moto_elastic_ips.ElasticAddress = LabElasticAddress
-    moto_instances.Instance = LabInstance
-    moto_groups.SecurityGroupRule = LabRule
-    moto_subnets.Subnet = LabSubnet
+    for module, name, resource in (
+        (moto_interfaces, "NetworkInterface", LabInterface),
+        (moto_elastic_ips, "ElasticAddress", LabElasticAddress),
+        (moto_instances, "Instance", LabInstance),
+        (moto_groups, "SecurityGroupRule", LabRule),
+        (moto_subnets, "Subnet", LabSubnet),
+    ):
+        # moto's serializer finds `InstanceId` as `id` by the name of the resource's class.
+        resource.__name__ = name
+        setattr(module, name, resource)
     ec2_backends.backend = LabBackend
     import_module("moto.ec2.urls").url_paths["{0}/"] = LabAnswers.dispatch

@@ -13,6 +13,7 @@ from moto.core.utils import utcnow
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState, MetadataOptions, StateReason
 from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.utils import filter_dict_attribute_mapping
+from moto.iam.exceptions import NotFoundException as IAMNotFoundException
 
 from lab.cloud.corrections.images import ROOT_GIBIBYTES
 from lab.cloud.corrections.refusals import invalid_value, refusal, wrong_state
@@ -329,7 +330,24 @@ class InstanceAnswers(InstanceResponse):  # type: ignore[misc]
     def run_instances(self) -> ActionResult:
         """RunInstances; a client token seen before answers with the launch it made."""
         launched = self.ec2_backend.launches_by_token.get(self._get_param("ClientToken"))
-        return ActionResult(launched) if launched else super().run_instances()
+        if launched:
+            return ActionResult(launched)
+        try:
+            return super().run_instances()
+        except IAMNotFoundException:
+            # moto answers with IAM's code here, EC2 with its own.
+            profile = self._get_param("IamInstanceProfile.Name") or self._get_param("IamInstanceProfile.Arn")
+            raise invalid_value(f"Value ({profile}) for parameter iamInstanceProfile.name is invalid") from None
+
+    def _dot_value_instance_attribute_handler(self) -> bool:
+        """ModifyInstanceAttribute; moto takes user data, a blob it has decoded already, for encoded."""
+        user_data = self._get_param("UserData.Value")
+        if user_data is None:
+            return bool(super()._dot_value_instance_attribute_handler())
+        self.error_on_dryrun()
+        encoded = Base64EncodedString.from_encoded_bytes(base64.b64encode(user_data))
+        self.ec2_backend.modify_instance_attribute(self._get_param("InstanceId"), "user_data", encoded)
+        return True
 
     def _parse_block_device_mapping(self) -> list[dict[str, Any]]:
         """The root disk's size may be left out: it is the image's. It goes with the instance unless said otherwise."""

@@ -51,6 +51,14 @@ def _number(port: Any) -> int:
 class SecurityGroupCorrections(SecurityGroupBackend):  # type: ignore[misc]
     """EC2's rules for security groups."""
 
+    def create_security_group(self, *args: Any, **options: Any) -> Any:
+        """A VPC's default group lets its own members in (VPC user guide, "Default security groups")."""
+        group = super().create_security_group(*args, **options)
+        if group.is_default:
+            itself = {"GroupId": group.id, "UserId": self.account_id, "OwnerId": self.account_id}
+            group.add_ingress_rule(LabRule(self, "-1", group.id, None, None, None, itself, is_egress=False))
+        return group
+
     def _add_source_group(self, source_groups: list[dict[str, Any]] | None, vpc_id: str | None) -> list[dict[str, Any]]:
         """A group that a rule names must exist."""
         for named in source_groups or []:

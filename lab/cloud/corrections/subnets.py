@@ -72,11 +72,22 @@ class LabSubnet(Subnet):  # type: ignore[misc]
 class SubnetCorrections(SubnetBackend):  # type: ignore[misc]
     """EC2's rules for making and deleting subnets."""
 
-    def create_subnet(self, vpc_id: str, cidr_block: str, **options: Any) -> LabSubnet:
+    def create_subnet(  # moto's signature
+        self,
+        vpc_id: str,
+        cidr_block: str,
+        ipv6_cidr_block: str | None = None,
+        availability_zone: str | None = None,
+        availability_zone_id: str | None = None,
+        ipv6_native: bool = False,
+        tags: dict[str, dict[str, str]] | None = None,
+    ) -> LabSubnet:
         """As moto, but in a zone of this region, and the first subnet of a zone is nothing special in a new VPC."""
-        if not options.get("availability_zone") and not options.get("availability_zone_id"):
-            options["availability_zone"] = f"{self.region_name}a"
-        subnet: LabSubnet = super().create_subnet(vpc_id, cidr_block, **options)
+        if not availability_zone and not availability_zone_id:
+            availability_zone = f"{self.region_name}a"
+        subnet: LabSubnet = super().create_subnet(
+            vpc_id, cidr_block, ipv6_cidr_block, availability_zone, availability_zone_id, ipv6_native, tags
+        )
         if not self.vpcs[vpc_id].is_default:
             subnet.default_for_az = False
             subnet.map_public_ip_on_launch = False

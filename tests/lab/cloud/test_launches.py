@@ -1,0 +1,165 @@
+"""Launches: what is refused, what automatic addresses avoid, what an instance looks like."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from lab.cloud.corrections.images import DEBIAN_OWNER, LAB_IMAGE_ID, LAB_IMAGE_NAME
+from lab.cloud.local import LocalCloud
+from tests.lab.cloud.conftest import World, client, interface_of, refused
+
+pytestmark = pytest.mark.cloud
+
+
+def launch(world: World, **options: Any) -> Any:
+    given = {
+        "ImageId": LAB_IMAGE_ID,
+        "InstanceType": "t3.micro",
+        "SubnetId": world.subnet,
+        "MinCount": 1,
+        "MaxCount": 1,
+    }
+    return world.ec2.run_instances(**(given | options))
+
+
+def instances(world: World) -> list[Any]:
+    return [each for one in world.ec2.describe_instances()["Reservations"] for each in one["Instances"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"ImageId": "ami-0123456789abcdef0"}, "InvalidAMIID.NotFound"),
+        ({"ImageId": "debian"}, "InvalidAMIID.Malformed"),
+        ({"InstanceType": "t3.enormous"}, "InvalidInstanceType.NotFound"),
+        ({"InstanceType": "t4g.micro"}, "InvalidParameterValue"),
+        ({"PrivateIpAddress": "10.0.0.1"}, "InvalidParameterValue"),
+        ({"PrivateIpAddress": "10.0.0.255"}, "InvalidParameterValue"),
+        ({"PrivateIpAddress": "10.0.1.7"}, "InvalidParameterValue"),
+        ({"PrivateIpAddress": "10.0.0.36"}, "InvalidIPAddress.InUse"),
+        ({"PrivateIpAddress": "10.0.0.100"}, "InvalidIPAddress.InUse"),
+        ({"SubnetId": "subnet-00000000000000000"}, "InvalidSubnetID.NotFound"),
+        ({"SecurityGroupIds": ["sg-00000000000000000"]}, "InvalidGroup.NotFound"),
+        ({"UserData": "x" * 16385}, "InvalidParameterValue"),
+        ({"PrivateIpAddress": "10.0.0.40", "MinCount": 2, "MaxCount": 2}, "InvalidParameterCombination"),
+    ],
+    ids=str,
+)
+def test_a_refused_launch_leaves_nothing(world: World, options: dict[str, Any], code: str) -> None:
+    interface = interface_of(world.launch("10.0.0.36"))
+    world.ec2.assign_private_ip_addresses(NetworkInterfaceId=interface, PrivateIpAddresses=["10.0.0.100"])
+    with refused(code):
+        launch(world, **options)
+    assert len(instances(world)) == 1
+    assert len(world.ec2.describe_network_interfaces()["NetworkInterfaces"]) == 1
+
+
+def test_the_largest_user_data_comes_back_as_it_was(world: World) -> None:
+    text = "#!/bin/sh\n" + "x" * (16 * 1024 - 10)
+    instance = world.launch(UserData=text)
+    shown = world.ec2.describe_instance_attribute(InstanceId=instance["InstanceId"], Attribute="userData")
+    assert base64.b64decode(shown["UserData"]["Value"]).decode() == text
+
+
+def test_automatic_addresses_avoid_what_is_taken_or_reserved(world: World) -> None:
+    interface = interface_of(world.launch("10.0.0.4"))
+    world.ec2.assign_private_ip_addresses(NetworkInterfaceId=interface, PrivateIpAddresses=["10.0.0.5"])
+    world.ec2.create_subnet_cidr_reservation(SubnetId=world.subnet, Cidr="10.0.0.6/32", ReservationType="explicit")
+    assert world.launch()["PrivateIpAddress"] == "10.0.0.7"
+    assert world.launch("10.0.0.6")["PrivateIpAddress"] == "10.0.0.6"  # explicit: whoever asks may have it
+
+
+def test_an_instance_and_its_interface_agree(world: World) -> None:
+    instance = world.launch("10.0.0.36")
+    interface = world.interface(interface_of(instance))
+    assert instance["PrivateDnsName"] == interface["PrivateDnsName"] == "ip-10-0-0-36.ec2.internal"
+    assert [group["GroupId"] for group in instance["SecurityGroups"]] == [world.group]
+    assert [group["GroupId"] for group in interface["Groups"]] == [world.group]
+    assert instance["SourceDestCheck"] is interface["SourceDestCheck"] is True
+    assert interface["Attachment"]["DeleteOnTermination"] is True
+    world.ec2.modify_instance_attribute(InstanceId=instance["InstanceId"], SourceDestCheck={"Value": False})
+    shown = world.instance(instance["InstanceId"])
+    assert shown["SourceDestCheck"] is shown["NetworkInterfaces"][0]["SourceDestCheck"] is False
+    assert world.interface(interface_of(instance))["SourceDestCheck"] is False
+    world.ec2.modify_network_interface_attribute(
+        NetworkInterfaceId=interface_of(instance), SourceDestCheck={"Value": True}
+    )
+    assert world.instance(instance["InstanceId"])["SourceDestCheck"] is True
+
+
+def test_groups_may_be_changed(world: World) -> None:
+    instance = world.launch()
+    other = world.ec2.create_security_group(GroupName="other", Description="other", VpcId=world.vpc)["GroupId"]
+    world.ec2.modify_instance_attribute(InstanceId=instance["InstanceId"], Groups=[other])
+    shown = world.instance(instance["InstanceId"])
+    assert [group["GroupId"] for group in shown["SecurityGroups"]] == [other]
+    assert [group["GroupId"] for group in world.interface(interface_of(instance))["Groups"]] == [other]
+
+
+def test_a_group_of_another_vpc_is_refused(world: World) -> None:
+    vpc = world.ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    foreign = world.ec2.create_security_group(GroupName="foreign", Description="foreign", VpcId=vpc)["GroupId"]
+    with refused("InvalidGroup.NotFound", foreign):
+        launch(world, SecurityGroupIds=[foreign])
+
+
+def test_metadata_options_change_one_by_one(world: World) -> None:
+    options = {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "InstanceMetadataTags": "enabled"}
+    instance = world.launch(MetadataOptions=options)
+    assert options.items() <= instance["MetadataOptions"].items()
+    world.ec2.modify_instance_metadata_options(InstanceId=instance["InstanceId"], HttpPutResponseHopLimit=2)
+    changed = options | {"HttpPutResponseHopLimit": 2}
+    assert changed.items() <= world.instance(instance["InstanceId"])["MetadataOptions"].items()
+
+
+def test_tag_keys_that_cannot_stand_in_metadata(world: World) -> None:
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "two words", "Value": "x"}]}]
+    with refused("InvalidParameterValue", "two words"):
+        launch(world, MetadataOptions={"InstanceMetadataTags": "enabled"}, TagSpecifications=tags)
+    instance = world.launch(TagSpecifications=tags)["InstanceId"]
+    with refused("InvalidParameterValue", "two words"):
+        world.ec2.modify_instance_metadata_options(InstanceId=instance, InstanceMetadataTags="enabled")
+    shown = world.launch(MetadataOptions={"InstanceMetadataTags": "enabled"})["InstanceId"]
+    with refused("InvalidParameterValue", "a/b"):
+        world.ec2.create_tags(Resources=[shown], Tags=[{"Key": "a/b", "Value": "x"}])
+
+
+def test_a_root_disk_without_a_size_is_the_images(world: World) -> None:
+    mapping = {"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": True, "VolumeType": "gp3"}}
+    instance = world.launch(BlockDeviceMappings=[mapping])
+    assert instance["RootDeviceName"] == "/dev/xvda"
+    disk = instance["BlockDeviceMappings"][0]["Ebs"]
+    assert disk["DeleteOnTermination"] is True
+    volume = world.ec2.describe_volumes(VolumeIds=[disk["VolumeId"]])["Volumes"][0]
+    assert (volume["Size"], volume["Encrypted"], volume["VolumeType"]) == (8, True, "gp3")
+
+
+def test_the_same_client_token_launches_once(world: World) -> None:
+    first, again = (launch(world, ClientToken="token") for _ in range(2))
+    assert first["Instances"][0]["InstanceId"] == again["Instances"][0]["InstanceId"]
+    assert len(instances(world)) == 1
+
+
+def test_the_catalogue(world: World, cloud: LocalCloud) -> None:
+    found = world.ec2.describe_images(
+        Owners=[DEBIAN_OWNER], Filters=[{"Name": "name", "Values": ["debian-13-amd64-*"]}]
+    )["Images"]
+    assert [(each["ImageId"], each["Name"], each["State"]) for each in found] == [
+        (LAB_IMAGE_ID, LAB_IMAGE_NAME, "available")
+    ]
+    assert found[0]["BlockDeviceMappings"][0]["DeviceName"] == found[0]["RootDeviceName"] == "/dev/xvda"
+    with refused("InvalidAMIID.NotFound"):
+        world.ec2.describe_images(ImageIds=["ami-0123456789abcdef0"])
+    types = world.ec2.describe_instance_types(InstanceTypes=["t3.micro"])["InstanceTypes"]
+    assert types[0]["NetworkInfo"]["Ipv4AddressesPerInterface"] == 2
+
+
+def test_a_profile_must_be_there(world: World, cloud: LocalCloud) -> None:
+    with refused("InvalidParameterValue", "no-such-profile"):
+        launch(world, IamInstanceProfile={"Name": "no-such-profile"})
+    client(cloud, "iam").create_instance_profile(InstanceProfileName="directors")
+    instance = world.launch(IamInstanceProfile={"Name": "directors"})
+    assert instance["IamInstanceProfile"]["Arn"].endswith(":instance-profile/directors")

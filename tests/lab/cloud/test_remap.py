@@ -1,0 +1,70 @@
+"""What the network knows lags behind what the API says, and never has an address twice."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab.cloud.remap import Addresses, NetworkView
+from lab.fabric.model import Address
+
+
+def holding(**interfaces: list[str]) -> Addresses:
+    return {name: tuple(Address(private=each) for each in held) for name, held in interfaces.items()}
+
+
+def test_a_move_is_seen_after_the_delay() -> None:
+    before, after = holding(a=["1", "vip"], b=["2"]), holding(a=["1"], b=["2", "vip"])
+    view = NetworkView(1.0)
+    view.observe(before, 0.0)
+    assert view.at(0.0) == before
+    view.observe(after, 5.0)
+    assert view.next_change() is not None
+    assert view.at(5.9) == before
+    assert view.at(6.0) == after
+    assert view.next_change() is None
+
+
+def test_two_moves_are_seen_one_after_the_other() -> None:
+    first, second = holding(a=["1", "vip"], b=["2"]), holding(a=["1"], b=["2", "vip"])
+    view = NetworkView(1.0)
+    view.observe(first, 0.0)
+    view.observe(second, 5.0)
+    view.observe(first, 5.5)
+    assert view.at(6.2) == second
+    assert view.at(6.5) == first
+
+
+def test_interfaces_come_and_go_at_once() -> None:
+    view = NetworkView(10.0)
+    view.observe(holding(a=["1", "vip"]), 0.0)
+    view.observe(holding(a=["1", "vip"], b=["2"]), 1.0)
+    assert view.at(1.0) == holding(a=["1", "vip"], b=["2"])
+    view.observe(holding(b=["2"]), 2.0)
+    assert view.at(2.0) == holding(b=["2"])
+
+
+def test_without_a_delay_it_is_what_the_api_says() -> None:
+    view = NetworkView(0.0)
+    for state in (holding(a=["1"]), holding(a=["1", "vip"]), holding(a=["1"])):
+        view.observe(state, 3.0)
+        assert view.at(3.0) == state
+
+
+STATES = st.lists(
+    st.tuples(st.floats(min_value=0, max_value=2), st.dictionaries(st.sampled_from("vwxyz"), st.sampled_from("abc"))),
+    max_size=12,
+)
+
+
+@given(STATES)
+def test_an_address_has_one_owner_at_any_time_and_the_view_arrives(history: list[tuple[float, dict[str, str]]]) -> None:
+    view, now = NetworkView(1.0), 0.0
+    said: Addresses = {}
+    for pause, owners in history:
+        now += pause
+        said = holding(**{name: [address for address, owner in owners.items() if owner == name] for name in "abc"})
+        view.observe(said, now)
+        seen = [address.private for card in view.at(now).values() for address in card]
+        assert len(seen) == len(set(seen))
+    assert view.at(now + 1.0) == said

@@ -1,0 +1,177 @@
+"""States of instances: what each allows, what ends free, and that machines are told in order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab.cloud.corrections.images import LAB_IMAGE_ID
+from lab.cloud.local import LocalCloud
+from lab.cloud.substrate import MachineRequest, NoMachines
+from tests.lab.cloud.conftest import World, interface_of, refused, wait_for
+
+pytestmark = pytest.mark.cloud
+
+
+class SlowMachines(NoMachines):
+    """Machines that do what they are told when `gate` opens, and remember it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+        self.told: list[str] = []
+        self.faulty = False
+
+    def launch(self, machine: MachineRequest) -> None:
+        self._tell("launch")
+        if self.faulty:
+            raise RuntimeError("not enough memory")
+        super().launch(machine)
+
+    def start(self, machine: MachineRequest) -> None:
+        self._tell("start")
+        NoMachines.launch(self, machine)
+
+    def stop(self, instance_id: str) -> None:
+        self._tell("stop")
+        NoMachines.terminate(self, instance_id)
+
+    def reboot(self, instance_id: str) -> None:
+        self._tell("reboot")
+
+    def terminate(self, instance_id: str) -> None:
+        self._tell("terminate")
+        super().terminate(instance_id)
+
+    def _tell(self, what: str) -> None:
+        assert self.gate.wait(20)
+        self.told.append(what)
+
+
+@pytest.fixture
+def machines(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowMachines]:
+    machines = SlowMachines()
+    monkeypatch.setattr(cloud.account, "substrate", machines)
+    yield machines
+    machines.gate.set()
+
+
+@pytest.fixture
+def instance(world: World) -> Any:
+    return world.launch("10.0.0.36")
+
+
+def act(world: World, verb: str, instance: Any) -> Any:
+    return getattr(world.ec2, f"{verb}_instances")(InstanceIds=[instance["InstanceId"]])
+
+
+def launch_unready(world: World) -> str:
+    launched = world.ec2.run_instances(
+        ImageId=LAB_IMAGE_ID, MinCount=1, MaxCount=1, InstanceType="t3.micro", SubnetId=world.subnet
+    )
+    assert launched["Instances"][0]["State"]["Name"] == "pending"
+    return str(launched["Instances"][0]["InstanceId"])
+
+
+def test_pending_until_the_machine_runs(world: World, machines: SlowMachines) -> None:
+    identity = launch_unready(world)
+    assert world.instance(identity)["State"]["Name"] == "pending"
+    with refused("IncorrectInstanceState", identity):
+        world.ec2.stop_instances(InstanceIds=[identity])
+    machines.gate.set()
+    world.wait_state(identity, "running")
+    assert machines.is_running(identity)
+
+
+def test_stopping_until_the_machine_is_off(world: World, instance: Any, machines: SlowMachines) -> None:
+    assert act(world, "stop", instance)["StoppingInstances"][0]["CurrentState"]["Name"] == "stopping"
+    assert world.instance(instance["InstanceId"])["State"]["Name"] == "stopping"
+    with refused("IncorrectInstanceState"):
+        act(world, "start", instance)
+    machines.gate.set()
+    world.wait_state(instance["InstanceId"], "stopped")
+    assert world.instance(instance["InstanceId"])["PrivateIpAddress"] == "10.0.0.36"
+    act(world, "start", instance)
+    world.wait_state(instance["InstanceId"], "running")
+    act(world, "reboot", instance)
+    wait_for(lambda: machines.told == ["stop", "start", "reboot"])
+
+
+def test_terminated_while_it_still_boots(world: World, machines: SlowMachines) -> None:
+    identity = launch_unready(world)
+    world.ec2.terminate_instances(InstanceIds=[identity])
+    assert world.instance(identity)["State"]["Name"] == "shutting-down"
+    machines.gate.set()
+    world.wait_state(identity, "terminated")
+    assert machines.told[-1] == "terminate"
+    assert not machines.is_running(identity)
+
+
+def test_a_machine_that_cannot_be_made_ends_the_instance_and_says_why(world: World, machines: SlowMachines) -> None:
+    machines.faulty = True
+    machines.gate.set()
+    identity = launch_unready(world)
+    world.wait_state(identity, "terminated")
+    reason = world.instance(identity)["StateReason"]
+    assert reason["Code"] == "Server.InternalError"
+    assert "not enough memory" in reason["Message"]
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "reboot"])
+def test_nothing_moves_the_terminated(world: World, instance: Any, verb: str) -> None:
+    act(world, "terminate", instance)
+    world.wait_state(instance["InstanceId"], "terminated")
+    with refused("IncorrectInstanceState", instance["InstanceId"]):
+        act(world, verb, instance)
+    assert act(world, "terminate", instance)["TerminatingInstances"][0]["PreviousState"]["Name"] == "terminated"
+
+
+def test_a_stopped_instance_is_not_rebooted(world: World, instance: Any) -> None:
+    act(world, "stop", instance)
+    world.wait_state(instance["InstanceId"], "stopped")
+    with refused("IncorrectInstanceState"):
+        act(world, "reboot", instance)
+
+
+def test_one_in_a_wrong_state_keeps_all_as_they_are(world: World, instance: Any) -> None:
+    other = world.launch()
+    act(world, "terminate", other)
+    with refused("IncorrectInstanceState", other["InstanceId"]):
+        world.ec2.stop_instances(InstanceIds=[instance["InstanceId"], other["InstanceId"]])
+    assert world.instance(instance["InstanceId"])["State"]["Name"] == "running"
+
+
+def test_the_end_frees_interface_addresses_and_associations(world: World, instance: Any) -> None:
+    interface, service = interface_of(instance), world.ec2.allocate_address(Domain="vpc")["AllocationId"]
+    world.ec2.assign_private_ip_addresses(NetworkInterfaceId=interface, PrivateIpAddresses=["10.0.0.100"])
+    world.ec2.associate_address(AllocationId=service, NetworkInterfaceId=interface, PrivateIpAddress="10.0.0.100")
+    act(world, "terminate", instance)
+    with refused("InvalidNetworkInterfaceID.NotFound"):
+        world.interface(interface)
+    assert "AssociationId" not in world.ec2.describe_addresses(AllocationIds=[service])["Addresses"][0]
+    successor = world.launch("10.0.0.36")
+    world.ec2.assign_private_ip_addresses(NetworkInterfaceId=interface_of(successor), PrivateIpAddresses=["10.0.0.100"])
+    gone = world.instance(instance["InstanceId"])
+    assert "PrivateIpAddress" not in gone
+    assert not gone["NetworkInterfaces"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"InstanceType": {"Value": "t3.small"}}, {"UserData": {"Value": b"#!/bin/sh\n"}}], ids=str
+)
+def test_some_attributes_change_only_while_stopped(world: World, instance: Any, change: Any) -> None:
+    with refused("IncorrectInstanceState", "stopped"):
+        world.ec2.modify_instance_attribute(InstanceId=instance["InstanceId"], **change)
+    act(world, "stop", instance)
+    world.wait_state(instance["InstanceId"], "stopped")
+    world.ec2.modify_instance_attribute(InstanceId=instance["InstanceId"], **change)
+
+
+def test_too_much_user_data_is_refused_also_later(world: World, instance: Any) -> None:
+    act(world, "stop", instance)
+    world.wait_state(instance["InstanceId"], "stopped")
+    with refused("InvalidParameterValue", "16384"):
+        world.ec2.modify_instance_attribute(InstanceId=instance["InstanceId"], UserData={"Value": b"x" * 16385})
