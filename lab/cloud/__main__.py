@@ -1,5 +1,7 @@
 """`python -m lab.cloud`."""
 
+import sys
+
 from lab.cloud.process import main
 
-main()
+sys.exit(main())

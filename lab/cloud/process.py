@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import signal
 import ssl
+import sys
 import threading
 from collections.abc import Sequence
 
@@ -24,13 +26,24 @@ log = logging.getLogger(__name__)
 METADATA_ADDRESS = "169.254.169.254"
 
 
+class CloudError(RuntimeError):
+    """The cloud cannot start; the text says what to do."""
+
+
 def run(options: CloudOptions, stop: threading.Event) -> None:
     """Serve until `stop`. Writes HOME/cloud.json (pid, port) once everything answers, removes it at the end.
 
-    Raises OSError where a port is taken, or the fabric is not there.
+    Raises CloudError where a port is taken, or the fabric is not there.
     """
     # First: the host's socket belongs to the namespace it is made in (network_namespaces(7)).
-    on_host = listen(options.address, options.port)
+    try:
+        on_host = listen(options.address, options.port)
+    except OSError as error:
+        raise CloudError(
+            f"{options.address}:{options.port} is taken; end what listens there or choose another port"
+            if error.errno == errno.EADDRINUSE
+            else f"cannot listen on {options.address}:{options.port}: {error.strerror}"
+        ) from error
     port = on_host.getsockname()[1]
     substrate: Substrate = _enter_fabric(options) if options.fabric else NoMachines()
     account = Account(region=options.region, substrate=substrate, remap_delay_seconds=options.remap_delay_seconds)
@@ -57,7 +70,12 @@ def _enter_fabric(options: CloudOptions) -> Substrate:
     from lab.fabric.namespace import enter
 
     fabric = FabricClient(options.paths.fabric_socket)
-    enter(fabric.ping())
+    try:
+        enter(fabric.ping())
+    except PermissionError as error:
+        raise CloudError(f"entering the fabric's network needs root (CAP_SYS_ADMIN): {error}") from error
+    except OSError as error:
+        raise CloudError(f"no fabric answers at {options.paths.fabric_socket}; start one first: lab up") from error
     return LabMachines(options.paths, fabric)
 
 
@@ -78,11 +96,16 @@ def _serve_machines(options: CloudOptions, account: Account) -> None:
     DnsServer(Resolver(region=options.region, has_address=has_address)).start()
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line of `python -m lab.cloud`: ends with SIGTERM or SIGINT."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line of `python -m lab.cloud`: ends with SIGTERM or SIGINT; the exit code."""
     options = parse(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run(options, stop)
+    try:
+        run(options, stop)
+    except CloudError as error:
+        print(f"lab.cloud: {error}", file=sys.stderr)
+        return 1
+    return 0
