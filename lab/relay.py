@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import struct
 from dataclasses import dataclass
 
 from lab.fabric.namespace import enter
@@ -38,14 +39,20 @@ class Relay:
             async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
                 onward_reader, onward_writer = await asyncio.open_connection(*self.target)
         except (OSError, TimeoutError):
-            # A reset, not an orderly end: a client must not take "no director answers" for an empty page.
-            writer.transport.abort()
+            _reset(writer)
             return
         await asyncio.gather(_copy(reader, onward_writer), _copy(onward_reader, writer))
         for end in (writer, onward_writer):
             end.close()
             with contextlib.suppress(OSError):
                 await end.wait_closed()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """End with a reset, not an orderly end: a client must not take "no director answers" for an empty page."""
+    connection = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # socket(7)
+    writer.transport.abort()
 
 
 async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
@@ -56,7 +63,7 @@ async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
         if sink.can_write_eof():
             sink.write_eof()
     except OSError:
-        sink.transport.abort()
+        _reset(sink)
 
 
 def main() -> None:
