@@ -1,4 +1,4 @@
-"""The host's end of the channel: run a command in a machine, with or without a network (guest/channel.py is the other end)."""
+"""The host's end of the channel: run a command in a machine, with or without a network; guest/channel.py answers."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pathlib import Path
 EMULATOR = "qemu-system-x86_64"
 MEMORY_MIB = 256
 CHANNEL_PORT = "lab.agent"
-# EC2's Nitro instances call their first network card ens5: systemd names it by the hot-plug slot (systemd.net-naming-scheme(7)).
+# EC2's Nitro instances call their first network card ens5: systemd names it by its slot (systemd.net-naming-scheme(7)).
 NETWORK_SLOT = "0x5"
 KERNEL_ARGUMENTS = (
     "root=/dev/vda rw console=ttyS0 quiet mitigations=off audit=0 apparmor=0 lsm=capability selinux=0 "

@@ -1,4 +1,4 @@
-"""The initial ram disk: Debian's static busybox, four drivers, and guest/init. Debian's own takes seconds in emulation."""
+"""The initial ram disk: Debian's static busybox, four drivers, and guest/init. Debian's own costs seconds."""
 
 from __future__ import annotations
 

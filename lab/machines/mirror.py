@@ -23,7 +23,7 @@ MIRROR_VARIABLE = "LAB_DEBIAN_MIRROR"
 
 @dataclass(frozen=True, kw_only=True)
 class Mirror:
-    """A Debian archive and its security archive, as URIs without a trailing slash, and the settings apt needs for them."""
+    """A Debian archive and its security archive, as URIs without a trailing slash, and the apt settings they need."""
 
     archive: str
     security: str
@@ -40,7 +40,7 @@ class Mirror:
 
 
 def machine_mirror() -> Mirror:
-    """The mirror in this machine's apt sources, or the one LAB_DEBIAN_MIRROR names; MachineError where there is none."""
+    """The mirror of this machine's apt sources, or that of LAB_DEBIAN_MIRROR; MachineError where there is none."""
     targets = _run("apt-get", "indextargets", "--format", FORMAT, "Created-By: Packages").splitlines()
     settings = _run("apt-config", "dump", "--format", '%F "%v";%n').splitlines()
     return mirror_from(targets, settings, override=os.environ.get(MIRROR_VARIABLE))

@@ -69,7 +69,7 @@ def running_pid(pid_file: Path) -> int | None:
 
 
 def end(pid_file: Path) -> bool:
-    """SIGKILL to the QEMU with that pid file, as if its power were cut; returns when it is gone, whether there was one."""
+    """SIGKILL to the QEMU with that pid file, as a power cut; returns when it is gone, and whether there was one."""
     pid = running_pid(pid_file)
     if pid is None:
         return False
@@ -90,7 +90,7 @@ def wait_end(pid_file: Path, *, timeout_seconds: float) -> bool:
 
 
 def create_overlay(disk: Path, *, backing: str, backing_format: str) -> None:
-    """A new qcow2 file that holds what differs from `backing` (a path, relative to the new file's directory if not absolute)."""
+    """A new qcow2 file of what differs from `backing`; a relative one counts from the directory of the new file."""
     command = ("qemu-img", "create", "-q", "-f", "qcow2", "-b", backing, "-F", backing_format, str(disk))
     require_tools(command[:1])
     result = subprocess.run(command, capture_output=True, text=True)

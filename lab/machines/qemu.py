@@ -48,21 +48,22 @@ def start(spec: MachineSpec, image: Image | None, *, first_boot: bool) -> None:
     if first_boot and image is None:
         raise MachineError(f"{spec.instance_id} cannot boot first without an image")
     if not first_boot:
-        process.launch(_hardware(spec, **_read(spec.directory)["boot"]))
+        boot = _read(spec.directory)["boot"]
+        process.launch(_hardware(spec, kernel=boot["kernel"], initrd=boot["initrd"]))
         return
     assert image is not None
     spec.directory.mkdir(parents=True, exist_ok=True)
     restored = spec.memory_mib == MEMORY_MIB
     disk, disk_format = (image.golden_disk, "qcow2") if restored else (image.disk, "raw")
     process.create_overlay(spec.directory / "disk.qcow2", backing=str(disk), backing_format=disk_format)
-    boot = {"kernel": str(image.kernel), "initrd": str(image.initrd)}
-    record = {"spec": asdict(spec), "boot": boot}
+    kernel, initrd = str(image.kernel), str(image.initrd)
+    record = {"spec": asdict(spec), "boot": {"kernel": kernel, "initrd": initrd}}
     (spec.directory / "machine.json").write_text(json.dumps(record, default=str, indent=1))
     if not restored:
-        process.launch(_hardware(spec, **boot))
+        process.launch(_hardware(spec, kernel=kernel, initrd=initrd))
         return
     try:
-        _restore(spec, _hardware(spec, **boot, plugged_in=False, state=image.golden_state))
+        _restore(spec, _hardware(spec, kernel=kernel, initrd=initrd, plugged_in=False, state=image.golden_state))
     except BaseException:
         kill(spec.directory)
         raise
@@ -71,8 +72,9 @@ def start(spec: MachineSpec, image: Image | None, *, first_boot: bool) -> None:
 def read_spec(directory: Path) -> MachineSpec:
     """The record of the machine that was started in `directory`."""
     fields = _read(directory)["spec"]
-    paths = ("port_socket", "channel_socket", "qmp_socket", "directory")
-    return MachineSpec(**{key: Path(value) if key in paths else value for key, value in fields.items()})
+    for key in ("port_socket", "channel_socket", "qmp_socket", "directory"):
+        fields[key] = Path(fields[key])
+    return MachineSpec(**fields)
 
 
 def is_running(directory: Path) -> bool:
@@ -99,7 +101,7 @@ def power_off(directory: Path, *, timeout_seconds: float = 60.0) -> None:
 
 
 def reboot(directory: Path, *, timeout_seconds: float = 60.0) -> None:
-    """Let the machine reboot, and reset it where it takes no commands within `timeout_seconds`; does not wait for the boot."""
+    """Let the machine reboot; reset it where it takes no commands in `timeout_seconds`. Does not wait for the boot."""
     if not _asked(directory, "systemctl --no-block reboot", timeout_seconds):
         with qmp(read_spec(directory).qmp_socket) as machine:
             machine.execute("system_reset")

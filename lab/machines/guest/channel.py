@@ -7,7 +7,6 @@ host may then hang up and ask later, so a long command does not keep others out.
 
 import contextlib
 import fcntl
-import glob
 import json
 import os
 import select
@@ -15,6 +14,9 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 PORT_NAME = "lab.agent"
 PATIENCE_SECONDS = 0.5
@@ -24,13 +26,14 @@ KEPT_RESULTS = 64
 class Job:
     """One command and, once it is done, its answer."""
 
-    def __init__(self, request):
+    def __init__(self, request: dict[str, Any]) -> None:
         self.done = threading.Event()
-        self.answer = None
+        self.answer: dict[str, Any] = {}
         self.request = request
         threading.Thread(target=self.run, daemon=True).start()
 
-    def run(self):
+    def run(self) -> None:
+        """Run it to its end, or kill it and all it started when its time is out."""
         command = self.request["command"]
         try:
             process = subprocess.Popen(
@@ -54,7 +57,8 @@ class Job:
             exit_code = 124
         self.finish(exit_code, stdout, stderr)
 
-    def finish(self, exit_code, stdout, stderr):
+    def finish(self, exit_code: int, stdout: bytes, stderr: bytes) -> None:
+        """Keep the answer for whoever asks."""
         self.answer = {
             "exit_code": exit_code,
             "stdout": stdout.decode(errors="replace"),
@@ -63,7 +67,7 @@ class Job:
         self.done.set()
 
 
-def answer_to(line, jobs):
+def answer_to(line: bytes, jobs: dict[str, Job]) -> dict[str, Any]:
     """The answer to one request line; starts its command where it is new."""
     try:
         request = json.loads(line)
@@ -82,14 +86,15 @@ def answer_to(line, jobs):
     return {"id": name, **jobs[name].answer}
 
 
-def write_all(descriptor, data):
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write the whole of `data`, however little the port takes at a time."""
     while data:
         data = data[os.write(descriptor, data) :]
 
 
-def serve(descriptor, await_host):
+def serve(descriptor: int, await_host: Callable[[], None]) -> None:
     """Answer requests for ever. A read of nothing means that no host is connected: wait for one with `await_host()`."""
-    jobs = {}
+    jobs: dict[str, Job] = {}
     pending = b""
     while True:
         data = os.read(descriptor, 65536)
@@ -102,17 +107,17 @@ def serve(descriptor, await_host):
             write_all(descriptor, json.dumps(answer_to(line, jobs)).encode() + b"\n")
 
 
-def port_device():
+def port_device() -> Path:
     """The device of the port, found by name without waiting for udev's links."""
     while True:
-        for file in glob.glob("/sys/class/virtio-ports/*/name"):
-            with open(file) as name:
-                if name.read().strip() == PORT_NAME:
-                    return "/dev/" + file.split("/")[-2]
+        for name in Path("/sys/class/virtio-ports").glob("*/name"):
+            if name.read_text().strip() == PORT_NAME:
+                return Path("/dev") / name.parent.name
         time.sleep(0.1)
 
 
-def main():
+def main() -> None:
+    """Serve the port until the machine ends."""
     descriptor = os.open(port_device(), os.O_RDWR)
     # The driver sends SIGIO when a host connects (drivers/char/virtio_console.c): no polling while nobody asks.
     wake_read, wake_write = os.pipe()
@@ -123,7 +128,7 @@ def main():
     fcntl.fcntl(descriptor, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_ASYNC)
 
-    def await_host():
+    def await_host() -> None:
         select.select([wake_read], [], [], 1.0)
         with contextlib.suppress(BlockingIOError):
             os.read(wake_read, 4096)
