@@ -37,6 +37,16 @@ def delete_all(rows: list[Row], delete: Callable[[Row], None], *, stopping: Call
             raise
 
 
+def in_order(rows: list[Row]) -> list[Row]:
+    """The rows with dependents before what they depend on."""
+    ordered: list[Row] = []
+    left = list(rows)
+    while batch := ready(left, []):
+        ordered += batch
+        left = [row for row in left if row not in batch]
+    return ordered
+
+
 def ready(left: list[Row], busy: list[Row]) -> list[Row]:
     """Those of `left` that no row of `left` or `busy` needs, in their order."""
     needed = {urn for row in (*left, *busy) for urn in row.needs}

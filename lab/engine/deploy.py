@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from lab.engine import program as programs
 from lab.engine import state as states
 from lab.engine.contract import Properties, Provider
 from lab.engine.deployer import Deployer, Step
-from lab.engine.events import Diagnostic, Event, OnEvent
+from lab.engine.events import Diagnostic, OnEvent
 from lab.engine.monitor import Engine, Monitor
 from lab.engine.project import Project, StackConfig
 from lab.engine.state import State
-from lab.engine.wire import contains_secret, plain
+from lab.engine.wire import contains_secret, plain_properties
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +84,14 @@ def destroy(
 def outputs(state_path: Path) -> Properties:
     """The outputs of the last successful deployment in plain, empty where there is none."""
     rows = states.load(state_path, writable=False).rows
-    return next((_plain(row.outputs) for row in rows if row.type == "pulumi:pulumi:Stack"), {})
+    return next((plain_properties(row.outputs) for row in rows if row.type == "pulumi:pulumi:Stack"), {})
 
 
 def _deploy(
     project: Project, stack: StackConfig, provider: Provider, state: State, *, dry_run: bool, on_event: OnEvent
 ) -> Deployment:
     deployer = _deployer(project, stack, provider, state, dry_run=dry_run, on_event=on_event)
-    monitor = Monitor(deployer, state)
+    monitor = Monitor(deployer)
     program = programs.Program(
         directory=project.directory,
         main=project.main,
@@ -146,15 +145,8 @@ def _failed(deployer: Deployer) -> DeploymentError:
 
 def _result(deployer: Deployer, outputs: Properties) -> Deployment:
     return Deployment(
-        outputs=_plain(outputs),
+        outputs=plain_properties(outputs),
         secret_outputs=frozenset(key for key, value in outputs.items() if contains_secret(value)),
         steps=tuple(deployer.steps),
         summary=deployer.changes,
     )
-
-
-def _plain(outputs: Properties) -> dict[str, Any]:
-    return {key: plain(value) for key, value in outputs.items()}
-
-
-__all__ = ["Deployment", "DeploymentError", "Event", "OnEvent", "deploy", "destroy", "outputs"]

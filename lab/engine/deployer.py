@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from lab.engine import urn as urns
 from lab.engine.contract import (
     UNKNOWN,
-    Checked,
     Configured,
     InitializationError,
     Properties,
@@ -22,10 +21,9 @@ from lab.engine.contract import (
     ProviderError,
     Resource,
 )
-from lab.engine.deletion import delete_all
+from lab.engine.deletion import delete_all, in_order
 from lab.engine.events import Diagnostic, OnEvent, Op, StepFailed, StepFinished, StepStarted
 from lab.engine.goal import (
-    Decision,
     Goal,
     RefusedError,
     decide,
@@ -34,8 +32,9 @@ from lab.engine.goal import (
     with_ignored,
     with_unknown,
 )
+from lab.engine.providers import Providers
 from lab.engine.state import Row, State
-from lab.engine.wire import contains_unknown, plain, remark
+from lab.engine.wire import contains_unknown, plain_properties, remark
 
 
 class StoppedError(Exception):
@@ -51,11 +50,36 @@ class Step:
     keys: tuple[str, ...] = ()
 
 
-class Deployer:
-    """One run over one stack's state. Its methods are called from several threads.
+@dataclass(frozen=True, kw_only=True)
+class _Registration:
+    """A custom resource being registered: its provider, as URN::ID and itself, and the inputs wanted, on the wire."""
 
-    `config` gives default providers their inputs: `aws:region` is the default aws provider's `region`.
-    """
+    goal: Goal
+    configured: Configured
+    provider: str
+    wanted: Properties
+
+    def check(self, old: Row | None) -> Properties:
+        """The inputs as the provider completes them; RefusedError for those it refuses."""
+        goal = self.goal
+        deployed = _resource(old) if old is not None else Resource(type=goal.type, name=goal.name)
+        checked = self.configured.check(deployed, _plain(goal, self.wanted), seed=secrets.token_bytes(32))
+        refuse_failures(goal, checked)
+        return checked.inputs
+
+    def row(self, *, id_: str, inputs: Properties, outputs: Properties) -> Row:
+        """The row of what has been made, with secrets marked again."""
+        return row_of(
+            self.goal,
+            id_=id_,
+            inputs=remark(inputs, self.wanted),
+            outputs=remark(outputs, self.wanted, self.goal.secret_outputs),
+            provider=self.provider,
+        )
+
+
+class Deployer:
+    """One run over one stack's state. Its methods are called from several threads."""
 
     def __init__(
         self,
@@ -73,14 +97,14 @@ class Deployer:
         self.dry_run = dry_run
         self.steps: list[Step] = []
         self.failures: list[str] = []
-        self._config = config
-        self._provider = provider
         self._state = state
         self._on_event = on_event
         self._lock = threading.RLock()
         self._registered: set[str] = set()
-        self._configured: dict[str, Configured] = {}
         self._interrupted = False
+        self._providers = Providers(
+            provider=provider, config=config, project=project, stack=stack, live=self.live, register=self.register
+        )
 
     @property
     def changes(self) -> dict[str, int]:
@@ -97,6 +121,11 @@ class Deployer:
         """Pass a diagnostic on, one event at a time."""
         with self._lock:
             self._on_event(diagnostic)
+
+    def live(self, urn: str) -> Row | None:
+        """The row that stands for a resource now."""
+        with self._lock:
+            return self._state.live(urn)
 
     def register(self, goal: Goal) -> Row:
         """Bring one resource to what the program wants and answer its row.
@@ -119,7 +148,7 @@ class Deployer:
     def read(self, goal: Goal, id_: str) -> Row:
         """Look an existing resource up without owning it."""
         self._claim(goal.urn)
-        reference, configured = self._provider_for(goal.type, goal.provider, goal.version)
+        reference, configured = self._providers.serving(goal.type, goal.provider, goal.version)
         with self._step("read", goal.urn):
             found = configured.read(Resource(type=goal.type, name=goal.name, id=id_, inputs=_plain(goal, goal.inputs)))
             if found is None:
@@ -129,7 +158,7 @@ class Deployer:
 
     def invoke(self, token: str, args: Properties, provider: str, version: str) -> Properties:
         """Call a provider's function."""
-        _, configured = self._provider_for(token, provider, version)
+        _, configured = self._providers.serving(token, provider, version)
         return configured.invoke(token, args)
 
     def delete_rest(self) -> None:
@@ -141,129 +170,102 @@ class Deployer:
     # One kind of resource after the other.
 
     def _register_component(self, goal: Goal) -> Row:
-        old = self._live(goal.urn)
+        old = self.live(goal.urn)
         op: Op = "create" if old is None else "same" if old.inputs == goal.inputs else "update"
         with self._step(op, goal.urn):
             outputs = old.outputs if old is not None else {}
             return self._put(row_of(goal, inputs=goal.inputs, outputs=outputs, id_=""))
 
     def _register_provider(self, goal: Goal) -> Row:
-        package = goal.type.removeprefix(urns.PROVIDERS)
-        self._require_package(package, goal.urn)
-        old = self._live(goal.urn)
-        checked = self._provider.check_config(_plain(goal, goal.inputs))
+        old = self.live(goal.urn)
+        checked = self._providers.check(goal.urn, _plain(goal, goal.inputs))
         refuse_failures(goal, checked)
         if contains_unknown(checked.inputs):
             raise RefusedError(
                 f"provider {goal.name!r} has an input that a preview cannot know; give it a literal value"
             )
-        op: Op = "create" if old is None else "same" if _plain_of(old.inputs) == checked.inputs else "update"
+        op: Op = "create" if old is None else "same" if plain_properties(old.inputs) == checked.inputs else "update"
         with self._step(op, goal.urn):
-            configured = self._provider.configure(checked.inputs)
+            self._providers.configure(goal.urn, checked.inputs)
             id_ = old.id if old is not None else UNKNOWN if self.dry_run else str(uuid.uuid4())
             inputs = remark(checked.inputs, goal.inputs)
-            with self._lock:
-                self._configured[goal.urn] = configured
             return self._put(row_of(goal, inputs=inputs, outputs=inputs, id_=id_))
 
     def _register_custom(self, goal: Goal) -> Row:
-        reference, configured = self._provider_for(goal.type, goal.provider, goal.version)
-        old = self._live(goal.urn)
+        provider, configured = self._providers.serving(goal.type, goal.provider, goal.version)
+        old = self.live(goal.urn)
         if old is not None and old.external:
-            raise RefusedError(
-                f"{goal.urn!r} was read and is now to be created under the same name: give it another name"
-            )
+            raise RefusedError(f"{goal.urn!r} was read before and is now to be created: give it another name")
         wanted = with_ignored(goal, old)
+        registration = _Registration(goal=goal, configured=configured, provider=provider, wanted=wanted)
         if old is not None and old.pending_replacement:
-            return self._replace(goal, configured, reference, old, wanted, Decision(op="replace"), recreate=True)
-        checked = self._check(goal, configured, old, wanted)
+            return self._replace_deleted(registration, ())
+        inputs = registration.check(old)
         if old is None:
             with self._step("create", goal.urn):
-                return self._create(goal, configured, reference, wanted, checked)
-        diff = configured.diff(_resource(old), checked.inputs)
-        decision = decide(goal, old, diff)
-        if decision.op == "replace":
-            return self._replace(goal, configured, reference, old, wanted, decision, recreate=False)
-        if decision.op == "update":
-            with self._step("update", goal.urn, decision.keys):
-                return self._update(goal, configured, reference, old, wanted, checked)
-        with self._step("same", goal.urn):
-            inputs, outputs = remark(checked.inputs, wanted), remark(old.outputs, {}, goal.secret_outputs)
-            return self._put(row_of(goal, inputs=inputs, outputs=outputs, id_=old.id, provider=reference))
-
-    # What is done to a resource.
-
-    def _check(self, goal: Goal, configured: Configured, old: Row | None, wanted: Properties) -> Checked:
-        deployed = _resource(old) if old is not None else Resource(type=goal.type, name=goal.name)
-        checked = configured.check(deployed, _plain(goal, wanted), seed=secrets.token_bytes(32))
-        refuse_failures(goal, checked)
-        return checked
-
-    def _create(self, goal: Goal, configured: Configured, reference: str, wanted: Properties, checked: Checked) -> Row:
-        """Make the resource; the step around this one says what it is called."""
-        inputs = remark(checked.inputs, wanted)
-
-        def row(id_: str, outputs: Properties) -> Row:
-            marked = remark(outputs, wanted, goal.secret_outputs)
-            return row_of(goal, inputs=inputs, outputs=marked, id_=id_, provider=reference)
-
-        blank = Resource(type=goal.type, name=goal.name, inputs=checked.inputs)
-        try:
-            made = configured.create(blank, preview=self.dry_run, timeout_seconds=goal.timeouts.get("create"))
-        except InitializationError as error:
-            self._put(replace(row(error.id, error.outputs), init_errors=(str(error),)))
-            raise
-        return self._put(row(UNKNOWN if self.dry_run else made.id, made.outputs))
-
-    def _update(
-        self, goal: Goal, configured: Configured, reference: str, old: Row, wanted: Properties, checked: Checked
-    ) -> Row:
-        def row(outputs: Properties) -> Row:
-            marked = remark(outputs, wanted, goal.secret_outputs)
-            inputs = remark(checked.inputs, wanted)
-            return row_of(goal, inputs=inputs, outputs=marked, id_=old.id, provider=reference)
-
-        timeout = goal.timeouts.get("update")
-        try:
-            outputs = configured.update(_resource(old), checked.inputs, preview=self.dry_run, timeout_seconds=timeout)
-        except InitializationError as error:
-            self._put(replace(row(error.outputs), init_errors=(str(error),)))
-            raise
-        return self._put(row(outputs))
-
-    def _replace(
-        self,
-        goal: Goal,
-        configured: Configured,
-        reference: str,
-        old: Row,
-        wanted: Properties,
-        decision: Decision,
-        *,
-        recreate: bool,
-    ) -> Row:
-        """Make a new resource in place of an old one. `recreate`: the old one is gone already."""
-        checked = self._check(goal, configured, None, wanted)  # without the old inputs: a new automatic name
-        if decision.delete_first and not recreate:
+                return self._create(registration, inputs)
+        decision = decide(goal, old, configured.diff(_resource(old), inputs))
+        if decision.delete_first:
             for row in [*self._replaced_with(old), old]:
                 self._delete_for_replacement(row)
-        first = recreate or decision.delete_first
-        if first:
-            self._announce("replace", goal.urn, decision.keys)
-        with self._step("create-replacement", goal.urn, decision.keys):
-            if not first:
-                with self._lock:
-                    self._state.replace(old, replace(old, delete=True))
-                try:
-                    new = self._create(goal, configured, reference, wanted, checked)
-                except Exception:
-                    self._restore(goal.urn)
-                    raise
-            else:
-                new = self._create(goal, configured, reference, wanted, checked)
-        if not first:
-            self._announce("replace", goal.urn, decision.keys)
+            return self._replace_deleted(registration, decision.keys)
+        if decision.op == "replace":
+            return self._replace(registration, old, decision.keys)
+        with self._step(decision.op, goal.urn, decision.keys):
+            if decision.op == "update":
+                return self._update(registration, old, inputs)
+            return self._put(registration.row(id_=old.id, inputs=inputs, outputs=old.outputs))
+
+    # What is done to a custom resource.
+
+    def _create(self, registration: _Registration, inputs: Properties) -> Row:
+        """Make the resource; the step around this one says what it is called."""
+        goal = registration.goal
+        wanted = Resource(type=goal.type, name=goal.name, inputs=inputs)
+        try:
+            made = registration.configured.create(
+                wanted, preview=self.dry_run, timeout_seconds=goal.timeouts.get("create")
+            )
+        except InitializationError as error:
+            half = registration.row(id_=error.id, inputs=inputs, outputs=error.outputs)
+            self._put(replace(half, init_errors=(str(error),)))
+            raise
+        id_ = UNKNOWN if self.dry_run else made.id
+        return self._put(registration.row(id_=id_, inputs=inputs, outputs=made.outputs))
+
+    def _update(self, registration: _Registration, old: Row, inputs: Properties) -> Row:
+        timeout = registration.goal.timeouts.get("update")
+        try:
+            outputs = registration.configured.update(
+                _resource(old), inputs, preview=self.dry_run, timeout_seconds=timeout
+            )
+        except InitializationError as error:
+            half = registration.row(id_=old.id, inputs=inputs, outputs=error.outputs)
+            self._put(replace(half, init_errors=(str(error),)))
+            raise
+        return self._put(registration.row(id_=old.id, inputs=inputs, outputs=outputs))
+
+    def _replace(self, registration: _Registration, old: Row, keys: tuple[str, ...]) -> Row:
+        """Make the new resource beside the old one, which goes at the end of the run."""
+        urn = registration.goal.urn
+        inputs = registration.check(None)  # without the old inputs: a new automatic name
+        with self._step("create-replacement", urn, keys):
+            with self._lock:
+                self._state.replace(old, replace(old, delete=True))
+            try:
+                new = self._create(registration, inputs)
+            except Exception:
+                self._restore(urn)
+                raise
+        self._announce("replace", urn, keys)
         return new
+
+    def _replace_deleted(self, registration: _Registration, keys: tuple[str, ...]) -> Row:
+        """Make the new resource in place of one that is gone already."""
+        inputs = registration.check(None)
+        self._announce("replace", registration.goal.urn, keys)
+        with self._step("create-replacement", registration.goal.urn, keys):
+            return self._create(registration, inputs)
 
     def _restore(self, urn: str) -> None:
         """Where a replacement could not be made, the old resource stands again (where it was made half, both stay)."""
@@ -277,28 +279,32 @@ class Deployer:
 
         Only those count that use one of its properties where a new value means replacement (as the real engine asks).
         """
-        found: list[Row] = []
         with self._lock:
-            rows = [row for row in self._state.rows if row.custom and not row.delete and not row.pending_replacement]
+            left = [row for row in self._state.rows if row.provider and not (row.delete or row.pending_replacement)]
+        left = [row for row in left if row.urn != old.urn and not row.external]
+        found: list[Row] = []
         gone = {old.urn}
-        for row in rows:  # a dependent is always younger than what it depends on, so one pass suffices
-            inputs = with_unknown(row, gone)
-            if inputs is None or row.urn == old.urn or row.external or not row.provider:
-                continue
-            if self._configured_of(row).diff(_resource(row), _plain_of(inputs)).replace:
-                if row.protect:
-                    raise RefusedError(
-                        f"{old.urn!r} has to be deleted before its replacement, and with it {row.urn!r}, which is "
-                        "marked for protection; take `protect` away and run `up` first"
-                    )
-                found.insert(0, row)
-                gone.add(row.urn)
-        return found
+        while new := [row for row in left if self._forced(row, gone)]:
+            left = [row for row in left if row not in new]
+            found += new
+            gone |= {row.urn for row in new}
+        return in_order(found)
+
+    def _forced(self, row: Row, gone: set[str]) -> bool:
+        inputs = with_unknown(row, gone)
+        if inputs is None or not self._providers.of(row).diff(_resource(row), plain_properties(inputs)).replace:
+            return False
+        if row.protect:
+            raise RefusedError(
+                f"a resource has to be deleted before its replacement, and with it {row.urn!r}, which is marked for "
+                "protection; take `protect` away and run `up` first"
+            )
+        return True
 
     def _delete_for_replacement(self, row: Row) -> None:
         with self._step("delete-replaced", row.urn):
-            if not self.dry_run and not row.retain_on_delete:
-                self._configured_of(row).delete(_resource(row), timeout_seconds=row.delete_timeout_seconds)
+            if not row.retain_on_delete:
+                self._delete_resource(row)
             with self._lock:
                 self._state.replace(row, replace(row, pending_replacement=True))
 
@@ -310,62 +316,14 @@ class Deployer:
                 raise RefusedError(
                     f"{row.urn!r} is marked for protection; take `protect` away in the program and run `up` first"
                 )
-            owned = row.provider and not (row.external or row.retain_on_delete or row.pending_replacement)
-            if owned and not self.dry_run:
-                self._configured_of(row).delete(_resource(row), timeout_seconds=row.delete_timeout_seconds)
+            if row.provider and not (row.external or row.retain_on_delete or row.pending_replacement):
+                self._delete_resource(row)
             with self._lock:
                 self._state.remove(row)
 
-    # Providers.
-
-    def _provider_for(self, token: str, reference: str, version: str) -> tuple[str, Configured]:
-        package = token.split(":")[0]
-        self._require_package(package, token)
-        if not reference:
-            row = self._default_provider(package, version)
-            return f"{row.urn}::{row.id}", self._configured[row.urn]
-        with self._lock:
-            configured = self._configured.get(reference.rpartition("::")[0])
-        if configured is None:
-            raise RefusedError(f"{token!r} refers to the provider {reference!r}, which the program does not register")
-        return reference, configured
-
-    def _default_provider(self, package: str, version: str) -> Row:
-        name = "default" + (f"_{version.replace('.', '_')}" if version else "")
-        type_ = f"{urns.PROVIDERS}{package}"
-        urn = urns.make(stack=self.stack, project=self.project, parent="", type_=type_, name=name)
-        with self._lock:  # held while it is made: all who need it wait for the one that makes it
-            if urn not in self._configured:
-                inputs = {
-                    key.split(":", 1)[1]: value
-                    for key, value in self._config.items()
-                    if key.startswith(f"{package}:") and package != self.project
-                }
-                if version:
-                    inputs["version"] = version
-                self.register(Goal(urn=urn, type=type_, name=name, custom=True, inputs=inputs))
-            row = self._state.live(urn)
-        assert row is not None
-        return row
-
-    def _configured_of(self, row: Row) -> Configured:
-        """The provider of a deployed row, from its own state where the program does not register it."""
-        with self._lock:
-            if row.provider_urn not in self._configured:
-                provider = self._state.live(row.provider_urn)
-                if provider is None:
-                    raise RefusedError(
-                        f"the state has lost {row.provider_urn!r}, the provider of {row.urn!r}: `lab down`"
-                    )
-                self._configured[row.provider_urn] = self._provider.configure(_plain_of(provider.inputs))
-            return self._configured[row.provider_urn]
-
-    def _require_package(self, package: str, what: str) -> None:
-        if package != self._provider.package:
-            raise RefusedError(
-                f"{what!r} needs a provider for the package {package!r}; the lab's engine has one for "
-                f"{self._provider.package!r} only: deploy this with the Pulumi CLI"
-            )
+    def _delete_resource(self, row: Row) -> None:
+        if not self.dry_run:
+            self._providers.of(row).delete(_resource(row), timeout_seconds=row.delete_timeout_seconds)
 
     # Bookkeeping.
 
@@ -376,10 +334,6 @@ class Deployer:
             if urn in self._registered:
                 raise RefusedError(f"Duplicate resource URN {urn!r}; try giving it a unique name")
             self._registered.add(urn)
-
-    def _live(self, urn: str) -> Row | None:
-        with self._lock:
-            return self._state.live(urn)
 
     def _put(self, row: Row) -> Row:
         with self._lock:
@@ -411,13 +365,9 @@ class Deployer:
 
 def _plain(goal: Goal, properties: Properties) -> Properties:
     try:
-        return _plain_of(properties)
+        return plain_properties(properties)
     except ValueError as error:
         raise RefusedError(f"{goal.urn!r} has {error}") from None
-
-
-def _plain_of(properties: Properties) -> Properties:
-    return {key: plain(value) for key, value in properties.items()}
 
 
 def _resource(row: Row) -> Resource:
@@ -425,6 +375,6 @@ def _resource(row: Row) -> Resource:
         type=row.type,
         name=urns.name_of(row.urn),
         id=row.id,
-        inputs=_plain_of(row.inputs),
-        outputs=_plain_of(row.outputs),
+        inputs=plain_properties(row.inputs),
+        outputs=plain_properties(row.outputs),
     )

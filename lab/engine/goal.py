@@ -48,8 +48,6 @@ class Decision:
 
 def decide(goal: Goal, old: Row, diff: Diff) -> Decision:
     """Same, update or replace a deployed resource. Raises RefusedError for a protected one that had to be replaced."""
-    if old.init_errors:
-        return Decision(op="update")
     forced = {key for key in diff.changed if key in goal.replace_on_changes or "*" in goal.replace_on_changes}
     if keys := tuple(key for key in diff.changed if key in forced or key in diff.replace):
         if old.protect:
@@ -59,7 +57,8 @@ def decide(goal: Goal, old: Row, diff: Diff) -> Decision:
             )
         wish = goal.delete_before_replace
         return Decision(op="replace", keys=keys, delete_first=diff.delete_before_replace if wish is None else wish)
-    return Decision(op="update", keys=diff.changed) if diff.changed else Decision(op="same")
+    # A half-made one is finished by an update, whatever the diff says, unless it must be replaced anyway.
+    return Decision(op="update" if diff.changed or old.init_errors else "same", keys=diff.changed)
 
 
 def with_ignored(goal: Goal, old: Row | None) -> Properties:

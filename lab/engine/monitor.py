@@ -12,7 +12,6 @@ from lab.engine.contract import UNKNOWN, Properties
 from lab.engine.deployer import Deployer
 from lab.engine.events import Diagnostic, Severity
 from lab.engine.goal import Goal, RefusedError, seconds
-from lab.engine.state import Row, State
 from lab.engine.wire import from_struct, to_struct
 
 # Without a feature the SDK falls back or raises by itself. OUTPUT_VALUES, TRANSFORMS, RESOURCE_HOOKS and
@@ -40,11 +39,10 @@ NOT_DONE = (
 class Monitor:
     """What the SDK calls for resources, in executor threads; duck-typed as its own mock monitor is."""
 
-    def __init__(self, deployer: Deployer, state: State) -> None:
+    def __init__(self, deployer: Deployer) -> None:
         self.stack_urn = ""
         self.stack_outputs: Properties = {}
         self._deployer = deployer
-        self._state = state
 
     def GetDeploymentInfo(self, _: Any) -> resource_pb2.DeploymentInfo:  # noqa: N802
         """Which features the engine has."""
@@ -151,10 +149,10 @@ class Monitor:
 
     def _refuse_renames(self, request: Any, urn: str) -> None:
         """An alias is harmless unless it names something deployed: that would be a rename."""
-        if not request.aliases or self._live(urn) is not None:
+        if not request.aliases or self._deployer.live(urn) is not None:
             return
         for alias in request.aliases:
-            if self._live(old := self._alias_urn(alias, request)) is not None:
+            if self._deployer.live(old := self._alias_urn(alias, request)) is not None:
                 raise RefusedError(
                     f"{urn!r} is deployed as {old!r}; the lab's engine does not rename: "
                     "deploy the old name, or `lab down` and `lab up`"
@@ -171,9 +169,6 @@ class Monitor:
             type_=spec.type or request.type,
             name=spec.name or request.name,
         )
-
-    def _live(self, urn: str) -> Row | None:
-        return self._state.live(urn)
 
 
 class Engine:

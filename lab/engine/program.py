@@ -18,6 +18,9 @@ import pulumi
 from pulumi.runtime import Settings, configure, run_in_stack, settings
 from pulumi.runtime.config import set_all_config
 
+from lab.engine.contract import ProviderError
+from lab.engine.goal import RefusedError
+
 # Each resource being made blocks a thread, and so does each that waits for the provider.
 THREADS = 64
 
@@ -44,8 +47,8 @@ def run(program: Program, *, monitor: Any, engine: Any, dry_run: bool, stop: Cal
 
 
 def explain(error: BaseException, directory: Path) -> str:
-    """What to tell the user of a program's exception: a RunError's text, else the traceback from the program on."""
-    if isinstance(error, pulumi.RunError):
+    """What to tell of a program's exception: the text of a RunError or a refusal, else the traceback in the program."""
+    if isinstance(error, pulumi.RunError | RefusedError | ProviderError):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)
     own = [

@@ -75,6 +75,11 @@ def plain(value: Any) -> Any:
     return {key: plain(item) for key, item in value.items()}
 
 
+def plain_properties(properties: Properties) -> Properties:
+    """All values of a resource as `plain` makes them."""
+    return {key: plain(value) for key, value in properties.items()}
+
+
 def remark(outputs: Properties, inputs: Properties, also: tuple[str, ...] = ()) -> Properties:
     """Outputs with those marked secret whose input of the same name is secret, or that `also` names."""
     names = set(also) | {key for key, value in inputs.items() if contains_secret(value)}
