@@ -118,9 +118,9 @@ def _cloud_config(name: str, balancer: LoadBalancer, files: Mapping[str, str], s
         if not plain:
             sizes = ", ".join(f"{path} {len(content)}" for path, content in files.items())
             raise UserDataError(
-                f"user data of {name} is {len(text)} bytes, EC2 takes {LIMIT_BYTES}: use fewer services or web servers. "
-                f"Its archive is {len(archive)} bytes and holds, before compression: {sizes}, "
-                f"programs and units {sum(map(len, static.values()))}"
+                f"user data of {name} is {len(text)} bytes, EC2 takes {LIMIT_BYTES}: "
+                f"use fewer services or web servers. Its archive is {len(archive)} bytes; it holds {sizes}, "
+                f"programs and units {sum(map(len, static.values()))} (uncompressed)"
             )
         largest = max(plain, key=lambda path: (len(plain[path]), path))
         packed[largest] = plain.pop(largest).encode("ascii")

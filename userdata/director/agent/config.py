@@ -18,4 +18,7 @@ class Config:
 
 def load_config(path: Path) -> Config:
     """Read the configuration; OSError, ValueError or TypeError (unknown key) if it is not one."""
-    return Config(**json.loads(path.read_text("ascii")))
+    values = json.loads(path.read_text("ascii"))
+    if "run" in values:
+        values["run"] = Path(values["run"])
+    return Config(**values)

@@ -1,0 +1,61 @@
+"""The archive: the same bytes everywhere, and Python that still means the same."""
+
+import ast
+import hashlib
+import inspect
+
+from userdata.archive import pack, read_tree, slim_lines, slim_python
+from userdata.templates import HERE
+
+
+def test_the_archive_is_the_same_on_every_computer():
+    # Known from the day it was written: another value means that all machines would be replaced for nothing.
+    archive = pack({"etc/b.conf": b"b\n" * 1000, "usr/a.sh": b"#!/bin/sh\n"})
+    assert hashlib.sha256(archive).hexdigest() == "4dac34a063c1f9935a765f1545e0bd62db253c17afa89bd7f66c9d48283ffe8a"
+    assert archive == pack({"usr/a.sh": b"#!/bin/sh\n", "etc/b.conf": b"b\n" * 1000})
+
+
+def test_times_of_the_source_files_do_not_matter(tmp_path):
+    import os
+
+    (tmp_path / "a.sh").write_text("#!/bin/sh\n")
+    before = pack(read_tree(tmp_path))
+    os.utime(tmp_path / "a.sh", (1, 1))
+    (tmp_path / "a.sh").chmod(0o600)
+    assert pack(read_tree(tmp_path)) == before
+
+
+def without_docstrings(source: str) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body[0].value.value = ""
+    return ast.dump(tree)
+
+
+def test_slim_python_means_the_same_on_the_same_lines():
+    for path in sorted((HERE / "director/agent").glob("*.py")):
+        source = path.read_text()
+        slim = slim_python(source)
+        assert ast.dump(ast.parse(slim)) == without_docstrings(source), path
+        assert slim.count("\n") == source.count("\n"), path
+        positions = [
+            [getattr(node, "lineno", None) for node in ast.walk(ast.parse(text)) if not isinstance(node, ast.Constant)]
+            for text in (slim, source)
+        ]
+        assert positions[0] == positions[1], path
+
+
+def test_slim_python_keeps_a_hash_in_a_text_and_drops_the_rest():
+    source = inspect.cleandoc('''
+        """About."""
+        x = "# no comment"  # a comment
+        class Empty:
+            """Nothing
+            else."""
+    ''')
+    assert slim_python(source + "\n") == '""\nx = "# no comment"\nclass Empty:\n    ""\n\n'
+
+
+def test_slim_lines_keeps_the_interpreter():
+    assert slim_lines("#!/bin/sh\n# why\n  # indented\necho '#x'\n") == "#!/bin/sh\necho '#x'\n"

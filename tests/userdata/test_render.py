@@ -1,0 +1,203 @@
+"""The rendered bytes, read as cloud-init would."""
+
+import base64
+import dataclasses
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+
+import pytest
+import yaml
+
+from tests.userdata.examples import DIRECTORS, WEB_SERVERS, balancer, many_web_servers
+from userdata import faults
+from userdata.render import ARCHIVE_PATH, LIMIT_BYTES, director_user_data, web_server_user_data
+from userdata.values import HealthCheck, Notification, Service, Vrrp, WebServer
+
+
+def files_of(user_data: str) -> dict[str, str]:
+    """Every file of user data by path: the plain ones, then the archive's."""
+    config = yaml.safe_load(user_data)
+    files = {entry["path"]: entry["content"] for entry in config["write_files"] if "encoding" not in entry}
+    packed = next(entry for entry in config["write_files"] if entry["path"] == ARCHIVE_PATH)
+    with tarfile.open(fileobj=io.BytesIO(base64.b64decode(packed["content"])), mode="r:bz2") as archive:
+        for member in archive:
+            files[f"/{member.name}"] = archive.extractfile(member).read().decode()
+    return files
+
+
+def director(index: int = 0, **changes: object) -> str:
+    changed = balancer(**changes)
+    return director_user_data(changed, changed.directors[index])
+
+
+def web_server(index: int = 0, **changes: object) -> str:
+    changed = balancer(**changes)
+    return web_server_user_data(changed, changed.web_servers[index])
+
+
+@pytest.mark.parametrize("text", [director(), web_server()], ids=["director", "web server"])
+def test_user_data_is_ascii_cloud_config_that_fits(text):
+    assert text.startswith("#cloud-config\n")
+    assert text.isascii() and len(text) <= LIMIT_BYTES
+    config = yaml.safe_load(text)
+    assert config["hostname"] in ("director-1", "web-1")
+    assert all(content.endswith("\n") for content in files_of(text).values() if content)
+
+
+def test_what_may_change_is_plain_text():
+    paths = [entry["path"] for entry in yaml.safe_load(director())["write_files"] if "encoding" not in entry]
+    assert "/etc/lvs-aws/keepalived.conf" in paths and "/etc/lvs-aws/director.nft" in paths
+    before, after = (
+        director(web_servers=(WebServer(name="web-1", address="10.0.0.80", weight=weight),)).splitlines()
+        for weight in (100, 50)
+    )
+    assert [(a, b) for a, b in zip(before, after, strict=True) if a != b] == [
+        ("            weight 100", "            weight 50")
+    ]
+
+
+def test_200_web_servers_fit_and_are_all_there():
+    servers = many_web_servers(200)
+    text = director(web_servers=servers)
+    assert len(text) <= LIMIT_BYTES
+    configuration = files_of(text)["/etc/lvs-aws/keepalived.conf"]
+    assert [line.split()[1] for line in configuration.splitlines() if "real_server " in line] == [
+        server.address for server in servers
+    ]
+    assert len(web_server(199, web_servers=servers)) < LIMIT_BYTES / 2
+
+
+def test_what_cannot_fit_is_refused_with_the_sizes():
+    services = tuple(Service(port=8000 + number * 17) for number in range(40))
+    with pytest.raises(
+        faults.UserDataError, match=r"director-1 is \d{5} bytes, EC2 takes 16384: .*keepalived.conf \d+"
+    ):
+        director(web_servers=many_web_servers(200), services=services)
+
+
+def test_other_web_servers_do_not_change_a_web_server():
+    assert web_server() == web_server(web_servers=(*WEB_SERVERS, WebServer(name="web-3", address="10.0.0.7")))
+
+
+def test_the_same_values_give_the_same_bytes_in_another_process():
+    code = "from tests.userdata.test_render import director, web_server\nprint(director(), web_server(), end='')"
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "PYTHONPATH": "."}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert run.stdout == f"{director()} {web_server()}"
+
+
+def test_every_fault_is_named_at_once():
+    with pytest.raises(faults.UserDataError) as caught:
+        director(
+            region="eu-c\u3000entral-1",
+            vrrp=Vrrp(password="a b"),
+            web_servers=(WebServer(name="w{eb", address="10.0.0.80"),),
+            directors=tuple(dataclasses.replace(each, priority=100) for each in DIRECTORS),
+        )
+    text = str(caught.value)
+    for part in (
+        r"balancer.region has '\u3000'",
+        "vrrp.password has ' '",
+        "web_servers[0].name has '{'",
+        "version 3",
+        "[100, 100]",
+    ):
+        assert part in text
+    assert text.isascii()
+
+
+def test_version_2_counts_whole_seconds():
+    with pytest.raises(faults.UserDataError, match=r"is 0.5, but VRRP version 2 counts whole seconds"):
+        director(vrrp=Vrrp(version=2))
+
+
+def test_a_machine_of_another_balancer_is_refused():
+    with pytest.raises(faults.UserDataError, match="director-9"):
+        director_user_data(balancer(), dataclasses.replace(DIRECTORS[0], name="director-9"))
+    with pytest.raises(faults.UserDataError, match="web-9"):
+        web_server_user_data(balancer(), WebServer(name="web-9", address="10.0.0.9"))
+
+
+def test_the_agent_learns_its_region_and_address():
+    assert json.loads(files_of(director())["/etc/lvs-aws/agent.json"]) == {
+        "region": "eu-central-1",
+        "virtual_ip": "10.0.0.100",
+    }
+
+
+def test_directors_differ_in_name_priority_and_addresses_only():
+    one, two = (files_of(director(index)) for index in (0, 1))
+    assert {path for path in one if one[path] != two[path]} == {"/etc/lvs-aws/keepalived.conf"}
+    pairs = zip(*(each["/etc/lvs-aws/keepalived.conf"].splitlines() for each in (one, two)), strict=True)
+    assert {a.split()[0] for a, b in pairs if a != b} == {
+        "#", "router_id", "timer_expired_backup", "priority", "unicast_src_ip", "10.0.0.56",
+    }  # fmt: skip
+
+
+def test_everything_the_values_can_say_reaches_keepalived():
+    text = files_of(
+        director(
+            vrrp=Vrrp(
+                version=2,
+                router_id=7,
+                advert_interval_seconds=2,
+                preempt=True,
+                preempt_delay_seconds=9,
+                password="word",
+            ),
+            notification=Notification(smtp_server="10.0.0.9", sender="lb@x.org", recipients=("a@x.org", "b@x.org")),
+            services=(
+                Service(port=443, scheduler="wlc", persistence_seconds=60, inhibit_on_failure=True,
+                        health_check=HealthCheck(kind="tcp", interval_seconds=6, timeout_seconds=10, retries=3,
+                                                 retry_delay_seconds=3)),
+                Service(port=8080, health_check=HealthCheck(path="/up?x=1", status=204)),
+            ),
+        )
+    )["/etc/lvs-aws/keepalived.conf"]  # fmt: skip
+    lines = [line.strip() for line in text.splitlines()]
+    for expected in (
+        "vrrp_version 2", "virtual_router_id 7", "advert_int 2", "preempt_delay 9", "auth_pass word",
+        "smtp_server 10.0.0.9", "notification_email_from lb@x.org", "a@x.org", "b@x.org",
+        "virtual_server 10.0.0.100 443 {", "lvs_sched wlc", "persistence_timeout 60", "inhibit_on_failure",
+        "TCP_CHECK {", "delay_loop 6", "connect_timeout 10", "retry 3", "delay_before_retry 3",
+        "virtual_server 10.0.0.100 8080 {", "path /up?x=1", "status_code 204",
+    ):  # fmt: skip
+        assert expected in lines, expected
+    assert "nopreempt" not in lines and not any(line.startswith("timer_expired_backup") for line in lines)
+    assert all(lines)
+
+
+def test_three_directors_know_each_other():
+    third = dataclasses.replace(DIRECTORS[0], name="director-3", address="10.0.0.57", priority=252)
+    text = files_of(director(2, directors=(*DIRECTORS, third)))["/etc/lvs-aws/keepalived.conf"]
+    block = text.partition("unicast_peer {")[2].partition("}")[0].split()
+    assert block == ["10.0.0.36", "10.0.0.56"]
+    assert "timer_expired_backup 254\n" in text
+
+
+def test_dns_outside_the_subnet_keeps_its_own_way():
+    def network(**changes: str) -> str:
+        return files_of(web_server(**changes))["/etc/lvs-aws/network.env"]
+
+    assert network().splitlines() == ["VIRTUAL_IP=10.0.0.100", "ROUTER=10.0.0.1", "DNS="]
+    assert network(subnet_cidr="10.0.64.0/20").splitlines()[1:] == ["ROUTER=10.0.64.1", "DNS=10.0.0.2"]
+
+
+def test_nginx_answers_what_each_health_check_asks():
+    site = files_of(
+        web_server(
+            services=(
+                Service(),
+                Service(port=81, health_check=HealthCheck(path="/up?x=1", status=204)),
+                Service(port=82, health_check=HealthCheck(path="/")),
+            )
+        )
+    )["/etc/lvs-aws/nginx-site.conf"]
+    blocks = site.split("server {")[1:]
+    assert ["location = /healthz {" in blocks[0], "location = /up {" in blocks[1], "location = /healthz {" in blocks[2]]
+    assert "return 204" in blocks[1]
+    assert all(f"listen {port} default_server;" in block for port, block in zip((80, 81, 82), blocks, strict=True))
