@@ -90,7 +90,7 @@ def inbound_rules(ports: Sequence[int], client_cidrs: Sequence[str]) -> Iterator
         from_group="web-server",
         description="replies and outward connections of web servers",
     )
-    # For images whose clock follows a public pool. DNS needs nothing: the VPC's resolver is in the subnet.
+    # For images whose clock follows a public pool. DNS needs nothing: it never goes through a director.
     yield Inbound(
         name="director-ntp-from-web-servers",
         group="director",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import runpy
 import threading
 from collections.abc import Mapping
@@ -12,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pulumi
-from pulumi.runtime import mocks, rpc, run_in_stack, settings, set_all_config
-from pulumi.runtime.rpc import UNKNOWN
+from google.protobuf import json_format
+from pulumi.runtime import mocks, run_in_stack, set_all_config, settings
+from pulumi.runtime.rpc import UNKNOWN as UNKNOWN
 
 PROJECT = "lvs-aws"
 ROOT = Path(__file__).parents[2]
@@ -113,7 +112,7 @@ class _Monitor(mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the wire's name
         with self.lock:
             answer = super().RegisterResource(request)
-            inputs = json.loads(json.dumps(_plain(request.object)))
+            inputs = _plain(request.object)
             self.recording.registrations.append(
                 Registration(type=request.type, name=request.name, inputs=inputs, request=request, urn=answer.urn)
             )
@@ -131,8 +130,6 @@ class _Monitor(mocks.MockMonitor):
 
 
 def _plain(struct: Any) -> Any:
-    from google.protobuf import json_format
-
     return json_format.MessageToDict(struct)
 
 
@@ -161,7 +158,3 @@ def run_program(
         executor.shutdown(wait=True)
         loop.close()
     return recording
-
-
-__all__ = ["ACCOUNT", "IMAGE", "LEAST", "PROJECT", "ROOT", "UNKNOWN", "Recording", "Registration", "run_program"]
-_ = (pulumi, rpc)

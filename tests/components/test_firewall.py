@@ -1,0 +1,86 @@
+"""The matrix of who may send what to whom: exactly this, and the resources are the table."""
+
+from components.firewall import inbound_rules
+from tests.components.recorded_program import LEAST, run_program
+
+ANY = "0.0.0.0/0"
+
+
+def matrix(ports: tuple[int, ...], clients: tuple[str, ...]) -> set[tuple[object, ...]]:
+    return {
+        (rule.group, rule.protocol, rule.from_port, rule.to_port, rule.from_cidr or rule.from_group)
+        for rule in inbound_rules(ports, clients)
+    }
+
+
+def test_one_service_for_everybody() -> None:
+    assert matrix((80,), (ANY,)) == {
+        ("director", "tcp", 80, 80, ANY),
+        ("web-server", "tcp", 80, 80, ANY),
+        ("director", "112", None, None, "director"),
+        ("director", "udp", 4789, 4789, "director"),
+        ("director", "tcp", 0, 65535, "web-server"),
+        ("director", "udp", 123, 123, "web-server"),
+        ("web-server", "tcp", 80, 80, "director"),
+        ("director", "icmp", 3, 4, ANY),
+        ("web-server", "icmp", 3, 4, ANY),
+    }
+
+
+def test_clients_reach_services_on_directors_and_web_servers_alike_and_health_checks_do_not_depend_on_them() -> None:
+    clients = ("198.51.100.0/24", "203.0.113.0/24")
+    rules = matrix((80, 8443), clients)
+    for group in ("director", "web-server"):
+        assert {(rule[2], rule[4]) for rule in rules if rule[0] == group and rule[4] in clients} == {
+            (port, client) for port in (80, 8443) for client in clients
+        }
+    assert {rule[2] for rule in rules if rule[0] == "web-server" and rule[4] == "director"} == {80, 8443}
+    assert {rule for rule in rules if rule[4] == ANY} == {
+        ("director", "icmp", 3, 4, ANY),
+        ("web-server", "icmp", 3, 4, ANY),
+    }
+
+
+def test_vrrp_and_connection_sync_come_from_directors_only() -> None:
+    for rule in inbound_rules((80,), (ANY,)):
+        if rule.protocol == "112" or rule.from_port == 4789:
+            assert (rule.group, rule.from_group, rule.from_cidr) == ("director", "director", None)
+        assert (rule.from_cidr is None) != (rule.from_group is None)
+
+
+def test_names_do_not_depend_on_the_order_of_lists() -> None:
+    forward = {rule.name for rule in inbound_rules((80, 443), ("10.0.0.0/8", ANY))}
+    backward = {rule.name for rule in inbound_rules((443, 80), (ANY, "10.0.0.0/8"))}
+    assert forward == backward
+    assert len(forward) == len(list(inbound_rules((80, 443), ("10.0.0.0/8", ANY))))
+
+
+def test_the_resources_are_the_table() -> None:
+    recording = run_program({**LEAST, "lvs-aws:clientCidrs": '["198.51.100.0/24"]'})
+    groups = {"id-director": "director", "id-web-server": "web-server"}
+    made = {
+        (
+            groups[one.inputs["securityGroupId"]],
+            one.inputs["ipProtocol"],
+            one.inputs.get("fromPort"),
+            one.inputs.get("toPort"),
+            one.inputs.get("cidrIpv4") or groups[one.inputs["referencedSecurityGroupId"]],
+        )
+        for one in recording.of_type("SecurityGroupIngressRule")
+    }
+    assert made == matrix((80,), ("198.51.100.0/24",))
+    for one in recording.of_type("SecurityGroup"):  # inline rules and rules of their own undo each other
+        assert not {"ingress", "egress", "name"} & set(one.inputs)
+    egress = recording.of_type("SecurityGroupEgressRule")
+    assert {
+        (groups[one.inputs["securityGroupId"]], one.inputs["ipProtocol"], one.inputs["cidrIpv4"]) for one in egress
+    } == {
+        ("director", "-1", ANY),
+        ("web-server", "-1", ANY),
+    }
+
+
+def test_machines_are_in_their_groups() -> None:
+    for one in run_program().of_type("Instance"):
+        expected = "id-director" if one.name.startswith("director") else "id-web-server"
+        assert one.inputs["vpcSecurityGroupIds"] == [expected]
