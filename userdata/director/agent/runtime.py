@@ -155,8 +155,8 @@ class Agent:
                 log("rehearsed", error=error)
             if not ready and (self._ec2.answered or time.monotonic() > deadline):
                 ready = True
-                notify("READY=1")
                 log("ready", answered=self._ec2.answered)
+                notify("READY=1")
             time.sleep(REHEARSE_AGAIN_SECONDS if error and ready else REHEARSE_SECONDS if ready else 1.0)
 
 
