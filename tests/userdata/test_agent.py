@@ -54,19 +54,25 @@ def until(what: Callable[[], object], seconds: float = PATIENCE) -> None:
 
 @contextmanager
 def running_agent(
-    aws: FakeAws, directory: Path, command: Sequence[str] = (sys.executable, "-m", "userdata.director.agent")
+    aws: FakeAws,
+    directory: Path,
+    command: Sequence[str] = (sys.executable, "-m", "userdata.director.agent"),
+    inside: Path | None = None,
 ) -> Iterator[RunningAgent]:
-    """The agent, from start to READY=1; ended at the end."""
+    """The agent, from start to READY=1; ended at the end. `inside` is what `directory` is called where it runs."""
+    inside = inside or directory
     run = directory / "run"
     run.mkdir(exist_ok=True)
     (directory / "agent.json").write_text(
-        json.dumps({"region": "eu-central-1", "virtual_ip": VIRTUAL_IP, "run": str(run), "metadata": aws.url})
+        json.dumps(
+            {"region": "eu-central-1", "virtual_ip": VIRTUAL_IP, "run": str(inside / "run"), "metadata": aws.url}
+        )
     )
     notified = directory / "notify"
     notified.unlink(missing_ok=True)
     environment = {
         **{key: os.environ[key] for key in ("PATH",)},
-        "NOTIFY_SOCKET": str(notified),
+        "NOTIFY_SOCKET": str(inside / "notify"),
         "AWS_ENDPOINT_URL_EC2": aws.url,
         "AWS_ACCESS_KEY_ID": "id",
         "AWS_SECRET_ACCESS_KEY": "for the test",
@@ -76,7 +82,7 @@ def running_agent(
         ready.bind(str(notified))
         ready.settimeout(60)
         process = subprocess.Popen(
-            [*command, str(directory / "agent.json")], stdout=log, env=environment, cwd=PROJECT, text=True
+            [*command, str(inside / "agent.json")], stdout=log, env=environment, cwd=PROJECT, text=True
         )
         try:
             assert ready.recv(100) == b"READY=1"

@@ -1,0 +1,290 @@
+"""Debian's own tools on the rendered bytes, in the image's file system."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.userdata.examples import DIRECTORS, balancer, many_web_servers
+from tests.userdata.fake_aws import FakeAws
+from tests.userdata.machine_tree import MachineTree, machine_tree
+from tests.userdata.test_agent import running_agent, until
+from userdata.render import director_user_data, web_server_user_data
+from userdata.templates import HERE
+from userdata.values import HealthCheck, LoadBalancer, Notification, Service, Vrrp
+
+pytestmark = pytest.mark.image
+
+EVERYTHING = {
+    "vrrp": Vrrp(version=2, advert_interval_seconds=1, preempt=True, preempt_delay_seconds=9, password="word"),
+    "notification": Notification(smtp_server="10.0.0.9", sender="lb@x.org", recipients=("a@x.org", "b@x.org")),
+    "services": (
+        Service(port=80, scheduler="wlc", persistence_seconds=60, inhibit_on_failure=True),
+        Service(port=443, scheduler="mh", health_check=HealthCheck(kind="tcp", interval_seconds=6)),
+        Service(port=8080, scheduler="sh", health_check=HealthCheck(path="/up?x=1", status=204)),
+    ),
+}
+BALANCERS = {
+    "default": balancer(),
+    "everything": balancer(**EVERYTHING),
+    "preempt at once": balancer(vrrp=Vrrp(preempt=True)),
+    "200 web servers": balancer(web_servers=many_web_servers(200), subnet_cidr="10.0.0.0/20"),
+}
+# A network card named as on EC2's Nitro machines, with what DHCP gives.
+NETWORK = (
+    "ip link set lo up; ip link add ens5 type veth peer name far; ip link set ens5 up; ip link set far up; "
+    "ip address add {address}/24 dev ens5; ip route add default via 10.0.0.1 dev ens5 metric 100; "
+)
+DIRECTOR_NETWORK = NETWORK.format(address="10.0.0.36")
+WEB_NETWORK = NETWORK.format(address="10.0.0.80")
+LIB = "/usr/local/lib/lvs-aws"
+
+Build = Callable[[str], MachineTree]
+
+
+@pytest.fixture(scope="module")
+def build(image_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Build:
+    return lambda user_data: machine_tree(image_root, user_data, tmp_path_factory.mktemp("tree") / "tree")
+
+
+@pytest.fixture(scope="module")
+def director(build: Build) -> MachineTree:
+    return build(director_user_data(balancer(), DIRECTORS[0]))
+
+
+@pytest.fixture(scope="module")
+def web_server(build: Build) -> MachineTree:
+    return build(web_server_user_data(balancer(), balancer().web_servers[0]))
+
+
+def output(done: subprocess.CompletedProcess[str]) -> str:
+    """What it said; the test fails unless it ended well."""
+    assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", ["default", "200 web servers"])
+def test_cloud_init_accepts_the_schema(build: Build, name: str):
+    this = BALANCERS[name]
+    for text in (director_user_data(this, DIRECTORS[0]), web_server_user_data(this, this.web_servers[0])):
+        done = build(text).run("cloud-init schema --config-file /mnt/user-data 2>&1")
+        assert "Valid schema" in output(done)
+
+
+@pytest.mark.parametrize("this", BALANCERS.values(), ids=BALANCERS.keys())
+def test_keepalived_accepts_the_configuration_of_both_directors(build: Build, this: LoadBalancer):
+    for director, address in zip(this.directors, ("10.0.0.36", "10.0.0.56"), strict=True):
+        tree = build(director_user_data(this, director))
+        script = (
+            NETWORK.format(address=address)
+            + f"ln -s /etc/lvs-aws/keepalived.conf /etc/keepalived/; {LIB}/prepare-keepalived.sh; "
+            + "keepalived --config-test 2>&1"
+        )
+        assert output(tree.run(script)) == ""
+
+
+def test_keepalived_refuses_a_broken_configuration(director: MachineTree):
+    """The check above can fail."""
+    script = (
+        f"{DIRECTOR_NETWORK} ln -s /etc/lvs-aws/keepalived.conf /etc/keepalived/; {LIB}/prepare-keepalived.sh; "
+        "sed -i s/nopreempt/nopremptt/ /etc/lvs-aws/keepalived.conf; keepalived --config-test"
+    )
+    done = director.run(script)
+    assert done.returncode == 5 and "nopremptt" in done.stderr
+
+
+def test_keepalived_takes_the_name_of_any_network_card(director: MachineTree):
+    script = (
+        DIRECTOR_NETWORK.replace("ens5", "enX0")
+        + f"ln -s /etc/lvs-aws/keepalived.conf /etc/keepalived/; {LIB}/prepare-keepalived.sh; "
+        + "cat /run/lvs-aws/interface.conf; keepalived --config-test; test -p /run/lvs-aws/vrrp.fifo"
+    )
+    assert output(director.run(script)) == "$NIC=enX0\n"
+
+
+def test_nft_accepts_the_rules_and_leaves_other_tables(director: MachineTree):
+    load = "nft -f /etc/lvs-aws/director.nft;"
+    script = f"nft -c -f /etc/lvs-aws/director.nft; nft add table ip other; {load} {load} nft -j list ruleset"
+    listed = json.loads(output(director.run(script)))["nftables"]
+    assert {each["table"]["name"] for each in listed if "table" in each} == {"other", "lvs_aws"}
+    assert sum("rule" in each for each in listed) == 3
+
+
+def test_nginx_accepts_the_site(build: Build):
+    for this in BALANCERS.values():
+        tree = build(web_server_user_data(this, this.web_servers[0]))
+        script = (
+            "rm /etc/nginx/sites-enabled/default; "
+            "ln -s /etc/lvs-aws/nginx-site.conf /etc/nginx/sites-enabled/lvs-aws; nginx -t 2>&1"
+        )
+        assert "test is successful" in output(tree.run(script))
+
+
+def test_nginx_answers_and_logs_the_client(web_server: MachineTree):
+    script = (
+        "ip link set lo up; rm /etc/nginx/sites-enabled/default; "
+        "ln -s /etc/lvs-aws/nginx-site.conf /etc/nginx/sites-enabled/lvs-aws; nginx; "
+        "curl -s -i http://127.0.0.1/healthz; curl -s --interface 127.0.0.9 http://127.0.0.1/; "
+        "echo; cat /var/log/nginx/access.log; nginx -s stop; while [ -e /run/nginx.pid ]; do sleep 0.1; done"
+    )
+    text = output(web_server.run(script))
+    assert text.startswith("HTTP/1.1 200 OK") and "\nok\n" in text
+    assert "<h1>web-1</h1><p>10.0.0.80:80 answers 127.0.0.9." in text
+    assert [line.split()[0] for line in text.splitlines() if '"GET' in line] == ["127.0.0.9"], (
+        "health checks are not logged"
+    )
+
+
+def test_systemd_accepts_the_units(director: MachineTree, web_server: MachineTree):
+    for tree, units in (
+        (director, "lvs-network.service lvs-agent.service keepalived.service"),
+        (web_server, "lvs-return-path.service nginx.service"),
+    ):
+        done = tree.run(f"systemd-analyze verify --man=no {units} 2>&1")
+        assert output(done) == ""
+
+
+# The kernel's own settings are the host's: only what a network namespace has is set here.
+SYSCTL = (
+    "sed -i /^kernel/d /etc/sysctl.d/60-lvs-aws.conf; "
+    "/usr/lib/systemd/systemd-sysctl --strict /etc/sysctl.d/60-lvs-aws.conf"
+)
+
+
+def test_sysctl_settings_reach_the_network_card(director: MachineTree, web_server: MachineTree):
+    script = (
+        f"{DIRECTOR_NETWORK} {SYSCTL}; cd /proc/sys/net/ipv4; "
+        "cat ip_forward conf/all/send_redirects conf/ens5/send_redirects conf/ens5/rp_filter"
+    )
+    assert output(director.run(script)).split() == ["1", "0", "0", "2"]
+    script = (
+        f"{WEB_NETWORK} {SYSCTL}; cd /proc/sys/net/ipv4/neigh/ens5; "
+        "cat base_reachable_time_ms delay_first_probe_time retrans_time_ms locktime ucast_solicit"
+    )
+    assert output(web_server.run(script)).split() == ["500", "0", "100", "0", "1"]
+
+
+def test_what_a_director_forwards(director: MachineTree):
+    """The web servers' way out is masqueraded; metadata and untranslated replies do not pass."""
+    script = f"""
+        ip link set lo up
+        ip netns add web; ip netns add outside
+        ip link add ens5 type veth peer name far netns web; ip link add out type veth peer name far netns outside
+        ip address add 10.0.0.36/24 dev ens5; ip link set ens5 up
+        ip address add 192.0.2.1/24 dev out; ip link set out up; ip route add default via 192.0.2.2
+        ip -n web address add 10.0.0.80/24 dev far; ip -n web link set far up
+        ip -n web route add default via 10.0.0.36
+        ip -n outside address add 192.0.2.2/24 dev far; ip -n outside link set far up; ip -n outside link set lo up
+        for address in 203.0.113.9 169.254.169.254; do ip -n outside address add $address/32 dev lo; done
+        {SYSCTL}
+        nft -f /etc/lvs-aws/director.nft
+        ip netns exec web ping -q -c 1 -W 2 203.0.113.9 >/dev/null && echo masqueraded
+        ip netns exec web ping -q -c 1 -W 1 169.254.169.254 >/dev/null || echo no metadata
+        ping -q -c 1 -W 2 169.254.169.254 >/dev/null && echo own metadata
+        ip netns exec web curl -s -m 1 --local-port 80 http://203.0.113.9:9/ || echo no untranslated reply
+        ip netns exec web curl -s -m 1 http://203.0.113.9:9/ || echo $?
+        nft list table ip lvs_aws | sed -n 's/.* counter packets \\([0-9]*\\) .*/\\1/p'
+    """
+    *said, metadata, guarded = output(director.run(script)).splitlines()
+    assert said == [
+        "masqueraded",
+        "no metadata",
+        "own metadata",
+        "no untranslated reply",
+        "7",
+    ]  # 7: refused, so reached
+    assert int(metadata) == 1 and int(guarded) >= 1
+
+
+def test_the_return_path(web_server: MachineTree):
+    script = (
+        f"{WEB_NETWORK} export $(cat /etc/lvs-aws/network.env); {LIB}/return-path.sh; {LIB}/return-path.sh; "
+        "for to in 198.51.100.1 169.254.169.254 169.254.169.123 10.0.0.2; do ip -o route get $to; done"
+    )
+    ways = [line.split(" src ")[0].split(" uid ")[0].strip() for line in output(web_server.run(script)).splitlines()]
+    assert ways == [
+        "198.51.100.1 via 10.0.0.100 dev ens5",
+        "169.254.169.254 via 10.0.0.1 dev ens5",
+        "169.254.169.123 via 10.0.0.1 dev ens5",
+        "10.0.0.2 dev ens5",
+    ]
+
+
+def test_a_permanent_virtual_ip_is_taken_off_the_network_card(director: MachineTree):
+    file = "/run/systemd/network/10-netplan-ens5.network"
+    script = (
+        f"{DIRECTOR_NETWORK} ip address add 10.0.0.100/24 dev ens5; mkdir -p /run/systemd/netif/links; "
+        f"echo NETWORK_FILE={file} > /run/systemd/netif/links/$(cat /sys/class/net/ens5/ifindex); "
+        f"export $(cat /etc/lvs-aws/network.env); {LIB}/release-virtual-ip.sh; {LIB}/release-virtual-ip.sh; "
+        "ip -4 -o address show dev ens5; cat /etc/systemd/network/10-netplan-ens5.network.d/lvs-aws.conf"
+    )
+    text = output(director.run(script))
+    assert "10.0.0.36/24" in text and "10.0.0.100/24 " not in text.partition("\n")[2]
+    assert text.endswith("[Network]\nAddress=\n")
+
+
+def test_the_agent_hears_of_a_killed_keepalived(director: MachineTree):
+    script = (
+        f"mkdir /run/lvs-aws; {LIB}/keepalived-stopped.sh; mkfifo /run/lvs-aws/vrrp.fifo; "
+        f"exec 3<>/run/lvs-aws/vrrp.fifo; {LIB}/keepalived-stopped.sh; head -n 1 <&3"
+    )
+    assert output(director.run(script)) == 'INSTANCE "LVS" STOP 0\n'
+
+
+def test_installed_packages_need_no_apt(director: MachineTree, web_server: MachineTree):
+    for tree, package in ((director, "python3-boto3"), (web_server, "nginx-light")):
+        script = f'rm /usr/bin/apt-get; lib={LIB}; eval "$(grep install-packages $lib/first-boot.sh)"'
+        text = output(tree.run(script))
+        assert text.startswith("install-packages: all installed: ") and package in text.split()
+
+
+def test_a_failed_installation_is_tried_again(director: MachineTree):
+    """apt-get fails twice, then brings the package."""
+    programs = {
+        "apt-get": """
+            [ -e /tmp/first ] || { touch /tmp/first; exit 100; }
+            [ -e /tmp/second ] || { touch /tmp/second; exit 100; }
+            case "$*" in *" install "*keepalived) touch /tmp/installed ;; esac
+        """,
+        "dpkg-query": "[ -e /tmp/installed ] && echo installed",
+        "dpkg": "true",
+    }
+    for name, text in programs.items():
+        path = director.shared / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+    done = director.run(f"PATH=/mnt/bin:$PATH {LIB}/install-packages.sh keepalived")
+    assert output(done).splitlines()[-1] == "install-packages: all installed: keepalived"
+    assert [line for line in done.stderr.splitlines() if "failed" in line] == [
+        "install-packages: attempt 1 failed, next in 1 s",
+        "install-packages: attempt 2 failed, next in 2 s",
+    ]
+
+
+def test_debians_python_runs_the_agent_of_the_archive(director: MachineTree):
+    """Python 3.13 and botocore 1.37 of Debian 13, and the code without its comments."""
+    with FakeAws(associated=True) as aws:
+        command = director.command(f"cd {LIB}; exec python3 -B -m agent /mnt/agent.json", own_network=False)
+        with running_agent(aws, director.shared, command, inside=Path("/mnt")) as agent:
+            agent.keepalived("MASTER")
+            until(lambda: agent.told("verified"))
+            assert aws.actions == ["AssignPrivateIpAddresses"]
+
+
+def test_debians_python_makes_the_same_archive(director: MachineTree):
+    (director.shared / "archive.py").write_bytes((HERE / "archive.py").read_bytes())
+    subprocess.run(["cp", "-a", str(HERE / "director"), str(director.shared)], check=True)
+    code = (
+        "import sys, hashlib, pathlib; sys.path.insert(0, '{at}'); import archive; "
+        "print(hashlib.sha256(archive.pack(archive.read_tree(pathlib.Path('{at}/director')))).hexdigest())"
+    )
+    there = output(director.run(f'python3 -B -c "{code.format(at="/mnt")}"'))
+    here = subprocess.run(
+        [sys.executable, "-B", "-c", code.format(at=director.shared)], capture_output=True, text=True, check=True
+    )
+    assert there == here.stdout and len(there.strip()) == len(hashlib.sha256().hexdigest())
