@@ -19,7 +19,7 @@ from lab.cloud.corrections.images import ImageCorrections
 from lab.cloud.corrections.instances import InstanceAnswers, InstanceCorrections, LabInstance
 from lab.cloud.corrections.interfaces import InterfaceAnswers, InterfaceCorrections, LabInterface
 from lab.cloud.corrections.security_groups import LabRule, SecurityGroupAnswers, SecurityGroupCorrections
-from lab.cloud.corrections.subnets import LabSubnet, SubnetCorrections
+from lab.cloud.corrections.subnets import LabSubnet, SubnetAnswers, SubnetCorrections
 
 
 class LabBackend(
@@ -50,6 +50,7 @@ class LabAnswers(
     InterfaceAnswers,
     InstanceAnswers,
     SecurityGroupAnswers,
+    SubnetAnswers,
     EC2Response,  # type: ignore[misc]
 ):
     """moto's EC2 query API with every correction."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.ec2.models.subnets import Subnet, SubnetBackend
+from moto.ec2.responses.subnets import Subnets
 
 from lab.cloud.corrections.refusals import dependency_violation, invalid_value, refusal
 
@@ -82,9 +84,7 @@ class SubnetCorrections(SubnetBackend):  # type: ignore[misc]
         ipv6_native: bool = False,
         tags: dict[str, dict[str, str]] | None = None,
     ) -> LabSubnet:
-        """As moto, but in a zone of this region, and the first subnet of a zone is nothing special in a new VPC."""
-        if not availability_zone and not availability_zone_id:
-            availability_zone = f"{self.region_name}a"
+        """As moto, but the first subnet of a zone is nothing special in a new VPC."""
         subnet: LabSubnet = super().create_subnet(
             vpc_id, cidr_block, ipv6_cidr_block, availability_zone, availability_zone_id, ipv6_native, tags
         )
@@ -101,3 +101,14 @@ class SubnetCorrections(SubnetBackend):  # type: ignore[misc]
         for table in self.route_tables.values():
             table._associations = {key: value for key, value in table._associations.items() if value != subnet_id}
         return deleted
+
+
+class SubnetAnswers(Subnets):  # type: ignore[misc]
+    """A zone that is the same each time."""
+
+    def create_subnet(self) -> ActionResult:
+        """CreateSubnet; without a zone, where moto throws dice, it is the region's first."""
+        given = self._get_params()
+        if not given.get("AvailabilityZone") and not given.get("AvailabilityZoneId"):
+            given["AvailabilityZone"] = f"{self.region}a"
+        return super().create_subnet()

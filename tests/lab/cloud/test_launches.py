@@ -163,3 +163,8 @@ def test_a_profile_must_be_there(world: World, cloud: LocalCloud) -> None:
     client(cloud, "iam").create_instance_profile(InstanceProfileName="directors")
     instance = world.launch(IamInstanceProfile={"Name": "directors"})
     assert instance["IamInstanceProfile"]["Arn"].endswith(":instance-profile/directors")
+
+
+def test_a_subnet_without_a_zone_is_in_the_first_one(world: World) -> None:
+    made = [world.ec2.create_subnet(VpcId=world.vpc, CidrBlock=f"10.0.{n}.0/24")["Subnet"] for n in range(1, 9)]
+    assert {subnet["AvailabilityZone"] for subnet in made} == {"us-east-1a"}
