@@ -102,7 +102,7 @@ def _deploy(
     )
     try:
         programs.run(program, monitor=monitor, engine=Engine(deployer), dry_run=dry_run, stop=deployer.stop)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if not deployer.failures:
             message = programs.explain(error, project.directory)
             deployer.log(Diagnostic(severity="error", message=message))

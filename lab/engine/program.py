@@ -50,6 +50,8 @@ def explain(error: BaseException, directory: Path) -> str:
     """What to tell of a program's exception: the text of a RunError or a refusal, else the traceback in the program."""
     if isinstance(error, pulumi.RunError | RefusedError | ProviderError):
         return str(error)
+    if isinstance(error, SystemExit):
+        return f"the program ended itself with exit code {error.code}, before its resources were done"
     frames = traceback.extract_tb(error.__traceback__)
     own = [
         frame
