@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+from botocore.exceptions import BotoCoreError
 from rich.console import Console
 from rich.table import Table
 
 from lab import lifecycle
+from lab.fabric.client import FabricError
+from lab.machines.channel import ChannelError
+from lab.machines.errors import MachineError
 from lab.paths import lab_paths
 from lab.processes import ProcessFailedError
 from lab.progress import Progress
@@ -43,12 +47,19 @@ def _clear_errors() -> Iterator[None]:
     """One clear line for what can go wrong, and the exit code that goes with it."""
     try:
         yield
-    except (LabError, ProcessFailedError) as error:
-        err.print(f"[red]lab:[/red] {error}", markup=True)
+    except (LabError, ProcessFailedError, MachineError, ChannelError, FabricError) as error:
+        _complain(str(error))
+        raise typer.Exit(FAILURE) from None
+    except BotoCoreError as error:
+        _complain(f"the lab's cloud does not answer: {error}; clear it away with `lab down` and bring it up again")
         raise typer.Exit(FAILURE) from None
     except KeyboardInterrupt:
-        err.print("[red]lab:[/red] interrupted; `lab up` goes on from here, `lab down` clears everything")
+        _complain("interrupted; `lab up` goes on from here, `lab down` clears everything")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _complain(message: str) -> None:
+    err.print(f"lab: {message}", markup=False, style="red")
 
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])

@@ -1,17 +1,24 @@
-"""Deploying the project's Pulumi program on the lab: with the real `pulumi` where it is on PATH, else the lab's engine."""
+"""Deploying the project's Pulumi program on the lab: by the real `pulumi` where it is on PATH, else by its engine."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from lab.engine.deploy import Deployment, DeploymentError, deploy
+from lab.engine import real_cli
+from lab.engine.deploy import DeploymentError, deploy
 from lab.engine.events import Diagnostic, Event, StepFailed, StepFinished
 from lab.engine.project import ConfigError, Project, StackConfig, load_project
+from lab.engine.real_cli import CliError, RealCli
 from lab.engine.render import line, summary
 from lab.engine.state import StateError
 from lab.progress import Progress
 from lab.provider import AwsProvider
+from lab.provider.plugin import plugin_version, write_plugin
 from lab.running import LabError, RunningLab
 
 DEFAULT_REGION = "us-east-1"
@@ -39,22 +46,55 @@ def load(directory: Path, stack: str) -> StackSettings:
     return StackSettings(project=project, stack=config, region=config.values.get("aws:region", DEFAULT_REGION))
 
 
-def up(lab: RunningLab, settings: StackSettings, *, progress: Progress) -> Deployment:
-    """Bring the stack to what its program wants. LabError where it could not; what succeeded is kept."""
+def up(lab: RunningLab, settings: StackSettings, *, progress: Progress) -> dict[str, Any]:
+    """Bring the stack to what its program wants and give its outputs. LabError where it could not.
 
+    What succeeded is kept: the next `up` goes on from there.
+    """
+    executable = real_cli.find()
+    if executable is None:
+        return _up_with_engine(lab, settings, progress=progress)
+    progress.line(f"deploying with {executable}")
+    return _up_with_cli(lab, settings, executable, progress=progress)
+
+
+def _up_with_engine(lab: RunningLab, settings: StackSettings, *, progress: Progress) -> dict[str, Any]:
     def tell(event: Event) -> None:
         if isinstance(event, Diagnostic | StepFailed) or (isinstance(event, StepFinished) and event.op != "same"):
             progress.line(line(event))
 
+    progress.line("deploying with the lab's engine (no `pulumi` on PATH)")
+    provider = AwsProvider(endpoint_url=lab.endpoint)
     try:
-        done = deploy(settings.project, settings.stack, _provider(lab), lab.stack_state, on_event=tell)
+        done = deploy(settings.project, settings.stack, provider, lab.stack_state, on_event=tell)
     except (DeploymentError, StateError) as error:
         raise LabError(f"the stack is not up: {error}") from error
-    progress.line(
-        f"stack {settings.stack.name}: {'nothing to change, ' if not done.changed else ''}{summary(done.summary)}"
+    unchanged = "" if done.changed else "nothing to change, "
+    progress.line(f"stack {settings.stack.name}: {unchanged}{summary(done.summary)}")
+    return done.outputs
+
+
+def _up_with_cli(lab: RunningLab, settings: StackSettings, executable: Path, *, progress: Progress) -> dict[str, Any]:
+    home = lab.paths.home / "pulumi"
+    cli = RealCli(
+        executable=executable,
+        project=lab.project,
+        stack=settings.stack.name,
+        home=home,
+        plugin=write_plugin(home),
+        plugin_version=plugin_version(),
+        endpoint_url=lab.endpoint,
     )
-    return done
-
-
-def _provider(lab: RunningLab) -> AwsProvider:
-    return AwsProvider(endpoint_url=lab.endpoint)
+    try:
+        real_cli.run(cli, "up", base=os.environ, on_line=progress.line)
+        shown = subprocess.run(
+            [str(executable), "stack", "output", "--json", "--stack", cli.stack],
+            cwd=cli.project,
+            env=real_cli.environment(cli, os.environ),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (CliError, subprocess.CalledProcessError) as error:
+        raise LabError(f"the stack is not up: {error}") from error
+    return dict(json.loads(shown.stdout))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import shutil
 import socket
 import time
@@ -20,6 +19,7 @@ from lab.machines import qemu
 from lab.machines.channel import wait_ready
 from lab.machines.image import Image
 from lab.machines.image import ensure_image as build_image
+from lab.processes import wait_gone
 from lab.progress import Progress
 from lab.running import LabError, RunningLab, requires_root
 from lab.status import Machine
@@ -29,6 +29,7 @@ PROCESS_READY_SECONDS = 30.0
 FIRST_PAGE_SECONDS = 600.0
 REPORT_EVERY_SECONDS = 15.0
 MACHINE_READY_SECONDS = 180.0
+REAPED_SECONDS = 10.0
 OUR_UNITS = "-u 'cloud-*' -u 'lvs-*' -u keepalived -u nginx"
 JOURNAL = "journalctl --no-pager --output=short-precise -n {lines} " + OUR_UNITS
 
@@ -44,13 +45,13 @@ def up(lab: RunningLab, *, stack: str, port: int, progress: Progress) -> None:
         settings = deployment.load(lab.project, stack)
         if lab.relay.pid() is None:
             _require_free_port(port)
-        ensure_image(lab, progress=progress)
         _clear_leftovers(lab, progress)
+        ensure_image(lab, progress=progress)
         lab.facts.parent.mkdir(parents=True, exist_ok=True)
-        lab.facts.write_text(json.dumps({"stack": stack, "port": port, "region": settings.region}))
+        lab.tell(stack=stack, port=port, region=settings.region)
         _start_fabric(lab, progress)
         _start_cloud(lab, region=settings.region, progress=progress)
-        deployment.up(lab, settings, progress=progress)
+        lab.tell(outputs=deployment.up(lab, settings, progress=progress))
         _start_relay(lab, port=port, progress=progress)
         _wait_for_page(port=port, progress=progress)
 
@@ -58,12 +59,17 @@ def up(lab: RunningLab, *, stack: str, port: int, progress: Progress) -> None:
 def down(lab: RunningLab, *, progress: Progress) -> None:
     """End every process of the lab and remove what it left: machines' disks, sockets, state. Logs stay."""
     with _alone(lab):
-        ended = [daemon.name for daemon in (lab.relay, lab.cloud) if daemon.stop()]
+        # The relay and the cloud first: nobody then starts a machine while the machines go.
+        pids = {daemon.name: daemon.pid() for daemon in (lab.relay, lab.cloud, lab.fabric)}
+        pids |= {directory.name: qemu.running_pid(directory) for directory in _machine_directories(lab)}
+        ended = {name: pid for name, pid in pids.items() if pid is not None}
+        lab.relay.stop()
+        lab.cloud.stop()
         for directory in _machine_directories(lab):
-            if qemu.is_running(directory):
-                qemu.kill(directory)
-                ended.append(directory.name)
-        ended += [lab.fabric.name] if lab.fabric.stop() else []
+            qemu.kill(directory)
+        lab.fabric.stop()
+        wait_gone(ended.values(), timeout_seconds=REAPED_SECONDS)
+        _keep_consoles(lab)
         _forget(lab)
     progress.line(f"ended {', '.join(ended)}" if ended else "the lab was not up")
 
@@ -143,17 +149,26 @@ def _clear_leftovers(lab: RunningLab, progress: Progress) -> None:
     machines = [directory for directory in _machine_directories(lab) if qemu.is_running(directory)]
     if not alive and machines:
         raise LabError(f"{len(machines)} machines of the last lab still run; clear them away first: lab down")
-    if not alive and lab.stack_state.exists():
+    if not alive and lab.facts.exists():
         progress.line("the last lab ended without `lab down`: starting afresh")
         lab.relay.stop()
         _forget(lab)
+    if not alive:
+        shutil.rmtree(lab.paths.logs, ignore_errors=True)  # of the lab before this one
 
 
 def _forget(lab: RunningLab) -> None:
-    for directory in (lab.paths.machines, lab.paths.run, lab.paths.home / "processes"):
+    for directory in (lab.paths.machines, lab.paths.run, lab.paths.home / "processes", lab.paths.home / "pulumi"):
         shutil.rmtree(directory, ignore_errors=True)
     for file in (lab.stack_state, lab.facts, lab.paths.home / "cloud.json"):
         file.unlink(missing_ok=True)
+
+
+def _keep_consoles(lab: RunningLab) -> None:
+    """The machines' directories go with their disks; what they said at boot stays with the logs."""
+    for directory in _machine_directories(lab):
+        for log in directory.glob("*.log"):
+            shutil.move(log, lab.paths.logs / f"{directory.name}.{log.name}")
 
 
 def _machine_directories(lab: RunningLab) -> list[Path]:

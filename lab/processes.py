@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,6 +111,13 @@ def end_process(pid: int, *, grace_seconds: float) -> None:
             if start_time(pid) != began:
                 return
             time.sleep(0.02)
+
+
+def wait_gone(pids: Iterable[int], *, timeout_seconds: float) -> None:
+    """Wait until processes that have ended are reaped too: init may take a second, and until then they are listed."""
+    deadline = time.monotonic() + timeout_seconds
+    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def last_line(log: Path) -> str:

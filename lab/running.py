@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from lab.engine.deploy import outputs
 from lab.machines import qemu
 from lab.machines.channel import ChannelError, CommandResult, run_command
 from lab.paths import LabPaths
@@ -60,7 +59,7 @@ class RunningLab:
 
     @property
     def facts(self) -> Path:
-        """What `lab up` was told (stack, region, port), for the verbs that come after it."""
+        """What `lab up` was told and learnt (stack, region, port, outputs), for the verbs that come after it."""
         return self.paths.home / "lab.json"
 
     @property
@@ -74,12 +73,17 @@ class RunningLab:
         return f"http://127.0.0.1:{self._read(self.paths.home / 'cloud.json')['port']}"
 
     def told(self) -> dict[str, Any]:
-        """What `lab up` was told."""
+        """What `lab up` was told and learnt; LabError where there was none."""
         return self._read(self.facts)
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, empty before the first deployment."""
-        return outputs(self.stack_state)
+        return dict(self.told().get("outputs", {}))
+
+    def tell(self, **facts: Any) -> None:
+        """Keep facts for the verbs that come later, beside those kept before."""
+        known = self.told() if self.facts.exists() else {}
+        self.facts.write_text(json.dumps(known | facts))
 
     def ec2(self) -> EC2Client:
         """A client of the lab's account, as its administrator."""

@@ -79,7 +79,12 @@ def read_spec(directory: Path) -> MachineSpec:
 
 def is_running(directory: Path) -> bool:
     """Whether the machine has power (it may be paused)."""
-    return process.running_pid(_pid_file(directory)) is not None
+    return running_pid(directory) is not None
+
+
+def running_pid(directory: Path) -> int | None:
+    """The process id of the machine's QEMU while it has power, else None."""
+    return process.running_pid(_pid_file(directory))
 
 
 def kill(directory: Path) -> None:

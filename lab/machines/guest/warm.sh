@@ -24,5 +24,6 @@ for program in bash curl dhcpcd ip nft ipvsadm keepalived nginx nc dpkg-query ap
   cat "$path" >/dev/null
 done
 cat /usr/lib/systemd/systemd-networkd /usr/lib/systemd/systemd-networkd-wait-online >/dev/null
-find "/lib/modules/$(uname -r)/kernel/net" -name 'ip_vs*' -o -name 'nf_*' -o -name 'nft_*' -o -name 'vxlan*' | xargs cat >/dev/null
+find "/lib/modules/$(uname -r)/kernel/net" \
+  \( -name 'ip_vs*' -o -name 'nf_*' -o -name 'nft_*' -o -name 'vxlan*' \) -exec cat {} + >/dev/null
 sync
