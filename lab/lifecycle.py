@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lab import deployment
 from lab.cloud.authority import ensure_authority
 from lab.fabric.client import FabricClient
 from lab.machines import qemu
@@ -39,6 +38,8 @@ def up(lab: RunningLab, *, stack: str, port: int, progress: Progress) -> None:
 
     Raises LabError with the remedy where it cannot.
     """
+    from lab import deployment  # here, because importing the Pulumi SDK takes a second that no other verb needs
+
     requires_root()
     with _alone(lab):
         _refuse_other(lab, stack=stack, port=port)
