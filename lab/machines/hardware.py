@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 EMULATOR = "qemu-system-x86_64"
-MEMORY_MIB = 256
+MEMORY_MIB = 384
 CHANNEL_PORT = "lab.agent"
 # EC2's Nitro instances call their first network card ens5: systemd names it by its slot (systemd.net-naming-scheme(7)).
 NETWORK_SLOT = "0x5"

@@ -52,6 +52,7 @@ GUEST_FILES: Mapping[str, tuple[str, int]] = {
     "90_lab.cfg": ("etc/cloud/cloud.cfg.d/90_lab.cfg", 0o644),
     "mtu.conf": ("etc/systemd/network/10-cloud-init-ens5.network.d/mtu.conf", 0o644),
     "journald.conf": ("etc/systemd/journald.conf.d/lab.conf", 0o644),
+    "udev-trigger.conf": ("etc/systemd/system/systemd-udev-trigger.service.d/lab.conf", 0o644),
     "resolved.conf": ("etc/systemd/resolved.conf.d/lab.conf", 0o644),
 }
 
@@ -73,6 +74,12 @@ MASKED_UNITS = (
     *("systemd-networkd-persistent-storage.service", "remote-fs.target", "modprobe@.service"),
     *("systemd-creds.socket", "systemd-hostnamed.socket", "systemd-initctl.socket", "systemd-pcrextend.socket"),
     *("systemd-pcrlock.socket", "systemd-sysext.socket", "dbus.socket", "dbus.service"),
+)
+# Each looks at every boot for something that is never there.
+MASKED_GENERATORS = (
+    *("systemd-debug-generator", "systemd-getty-generator", "systemd-gpt-auto-generator"),
+    *("systemd-hibernate-resume-generator", "systemd-rc-local-generator", "systemd-run-generator"),
+    *("systemd-ssh-generator", "systemd-system-update-generator", "systemd-sysv-generator", "systemd-tpm2-generator"),
 )
 # Installed, and started only by user data: one image serves every role.
 DISABLED_UNITS = ("nginx.service", "ipvsadm.service")
@@ -162,6 +169,10 @@ def _set_units(tree: Path) -> None:
             link.unlink()
         (units / unit).unlink(missing_ok=True)
         (units / unit).symlink_to("/dev/null")
+    generators = tree / "etc/systemd/system-generators"
+    generators.mkdir(exist_ok=True)
+    for generator in MASKED_GENERATORS:
+        (generators / generator).symlink_to("/dev/null")
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:
