@@ -42,8 +42,12 @@ def _launch(work: Work) -> str:
         try:
             return work.account.ec2.run_instances(**arguments)["Instances"][0]["InstanceId"]
         except ClientError as error:
-            unknown_profile = "iam instance profile" in str(error).lower() and code(error) == "InvalidParameterValue"
-            if not unknown_profile or time.monotonic() > deadline:
+            about = str(error).lower().replace(" ", "")
+            if (
+                code(error) != "InvalidParameterValue"
+                or "iaminstanceprofile" not in about
+                or time.monotonic() > deadline
+            ):
                 raise
             time.sleep(PROFILE_RETRY_SECONDS)
 

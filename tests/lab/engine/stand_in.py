@@ -1,7 +1,7 @@
 """The test provider `tp`, its SDK for programs, and a project around a program's text.
 
 `tp` is the one the recorded runs of the real engine used: a Thing's `key` forces a replacement, `dbrKey` one that
-deletes first, `bad` is refused; `out` is known only once it is made, `upper` as soon as `text` is. Its cloud outlives a run.
+deletes first, `bad` is refused; `out` is known only once it is made, `upper` with `text`. Its cloud outlives a run.
 """
 
 from __future__ import annotations

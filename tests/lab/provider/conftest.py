@@ -1,0 +1,130 @@
+"""The lab's API in process, one provider on it, and a project around a program's text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from lab.cloud.local import LocalCloud, local_cloud
+from lab.engine.contract import Configured, Resource
+from lab.engine.deploy import Deployment, DeploymentError, deploy, destroy
+from lab.engine.events import Event
+from lab.engine.project import load_project
+from lab.engine.state import Row, load
+from lab.provider import AwsProvider
+
+REGION = "us-east-1"
+
+
+@pytest.fixture(scope="session")
+def running_cloud() -> Iterator[LocalCloud]:
+    with local_cloud(region=REGION) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(running_cloud: LocalCloud) -> LocalCloud:
+    running_cloud.account.reset()
+    return running_cloud
+
+
+@pytest.fixture(scope="session")
+def clients(running_cloud: LocalCloud) -> dict[str, Any]:
+    """Made once: a client of EC2 takes longer to make than a test runs."""
+    session = boto3.Session(aws_access_key_id="lab", aws_secret_access_key="lab", region_name=REGION)
+    return {name: session.client(name, endpoint_url=running_cloud.endpoint) for name in ("ec2", "iam")}
+
+
+@pytest.fixture
+def client(cloud: LocalCloud, clients: dict[str, Any]) -> Callable[[str], Any]:
+    return lambda service: clients[service]
+
+
+@pytest.fixture
+def ec2(client: Callable[[str], Any]) -> Any:
+    return client("ec2")
+
+
+@pytest.fixture
+def provider(cloud: LocalCloud) -> AwsProvider:
+    return AwsProvider(endpoint_url=cloud.endpoint)
+
+
+@dataclass(kw_only=True)
+class Aws:
+    """A configured provider, called as an engine calls it."""
+
+    configured: Configured
+
+    def make(self, type_: str, name: str, **inputs: Any) -> Resource:
+        """Check and create."""
+        blank = Resource(type=type_, name=name)
+        checked = self.configured.check(blank, inputs, seed=b"seed")
+        assert checked.failures == ()
+        wanted = Resource(type=type_, name=name, inputs=checked.inputs)
+        return self.configured.create(wanted, preview=False, timeout_seconds=None)
+
+    def change(self, resource: Resource, **inputs: Any) -> tuple[tuple[str, ...], tuple[str, ...], Resource]:
+        """Check, diff and, where nothing forces a replacement, update: what changed, what forces, the new resource."""
+        checked = self.configured.check(resource, inputs, seed=b"other")
+        assert checked.failures == ()
+        diff = self.configured.diff(resource, checked.inputs)
+        outputs = resource.outputs
+        if diff.changed and not diff.replace:
+            outputs = self.configured.update(resource, checked.inputs, preview=False, timeout_seconds=None)
+        new = Resource(type=resource.type, name=resource.name, id=resource.id, inputs=checked.inputs, outputs=outputs)
+        return diff.changed, diff.replace, new
+
+    def drop(self, resource: Resource) -> None:
+        self.configured.delete(resource, timeout_seconds=None)
+
+
+@pytest.fixture(scope="session")
+def shared_aws(running_cloud: LocalCloud) -> Aws:
+    provider = AwsProvider(endpoint_url=running_cloud.endpoint)
+    return Aws(configured=provider.configure({"region": REGION, "defaultTags": '{"tags": {"Project": "test"}}'}))
+
+
+@pytest.fixture
+def aws(cloud: LocalCloud, shared_aws: Aws) -> Aws:
+    return shared_aws
+
+
+@dataclass(kw_only=True)
+class Stack:
+    """A project in a directory, deployed with the lab's engine and this provider."""
+
+    directory: Path
+    provider: AwsProvider
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def state_path(self) -> Path:
+        return self.directory / "state.json"
+
+    def run(self, verb: str, program: str | None = None) -> Deployment:
+        (self.directory / "Pulumi.yaml").write_text("name: small\nruntime: python\n")
+        if program is not None:
+            (self.directory / "__main__.py").write_text(program)
+        project = load_project(self.directory)
+        stack = project.stack("dev", [f"aws:region={REGION}"])
+        try:
+            if verb == "destroy":
+                return destroy(project, stack, self.provider, self.state_path, on_event=self.events.append)
+            dry = verb == "preview"
+            return deploy(project, stack, self.provider, self.state_path, dry_run=dry, on_event=self.events.append)
+        except DeploymentError as error:
+            raise AssertionError(str(error)) from error
+
+    def rows(self) -> dict[str, Row]:
+        return {row.urn.rpartition("::")[2]: row for row in load(self.state_path, writable=False).rows}
+
+
+@pytest.fixture
+def stack(tmp_path: Path, provider: AwsProvider) -> Stack:
+    return Stack(directory=tmp_path, provider=provider)
