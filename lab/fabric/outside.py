@@ -15,7 +15,7 @@ from lab.fabric.tun import open_tun
 
 DEFAULT_CLIENT = CLIENTS.network_address + 1
 _SYSCTL = Path("/proc/sys/net")
-# The namespace's own (/proc/sys/net shows the reader's: network_namespaces(7)); a new one may inherit the host's values.
+# The namespace's own: /proc/sys/net shows the reader's (network_namespaces(7)). A new one may inherit host values.
 _SETTINGS = {
     "ipv4/conf/all/rp_filter": "0",
     "ipv4/conf/default/rp_filter": "0",

@@ -59,6 +59,7 @@ TO_MULTICAST = bytes.fromhex("01005e000012")
         (D1, icmp("10.0.0.36", "10.0.0.1", 8), ROUTER_MAC, "to-router", "eni-d1"),
         (D1, ip("10.0.0.36", "224.0.0.18", 112, b"vrrp"), TO_MULTICAST, "multicast-or-broadcast", "eni-d1"),
         (D1, ip("10.0.0.36", "224.0.0.18", 112, b"vrrp"), ROUTER_MAC, "multicast-or-broadcast", "eni-d1"),
+        (D1, tcp("10.0.0.36:9", "10.0.0.80:80"), BROADCAST_MAC, "multicast-or-broadcast", "eni-d1"),
         (D1, udp("10.0.0.36:9", "10.0.0.255:9"), BROADCAST_MAC, "multicast-or-broadcast", "eni-d1"),
         (D1, udp("10.0.0.36:9", "10.0.0.255:9"), ROUTER_MAC, "multicast-or-broadcast", "eni-d1"),
         (D1, udp("10.0.0.36:9", "255.255.255.255:9"), D2, "multicast-or-broadcast", "eni-d1"),

@@ -101,7 +101,7 @@ def test_control_answers_each_operation() -> None:
     ("line", "said"),
     [
         (b"nonsense", "Expecting value"),
-        (b"\xff\xfe", "decode"),
+        (b"\x80{}", "decode"),
         (b"[]", "unknown operation None"),
         (b'{"op": "reboot"}', "'reboot'"),
         (b'{"op": "apply"}', "not a VpcState"),
