@@ -28,6 +28,9 @@ class FakeAws:
     call_seconds: float = 0.0
     lag_seconds: float = 0.0
     metadata_answers: bool = True
+    own_elastic_ip: bool = True
+    tagged: bool = True
+    token: str = "token"
     requests: list[tuple[float, dict[str, str]]] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
@@ -42,10 +45,10 @@ class FakeAws:
 
             def do_PUT(self) -> None:
                 assert self.path == "/latest/api/token"
-                self._answer(200 if world.metadata_answers else 503, "token")
+                self._answer(200 if world.metadata_answers else 503, world.token)
 
             def do_GET(self) -> None:
-                if self.headers.get("X-aws-ec2-metadata-token") != "token":
+                if self.headers.get("X-aws-ec2-metadata-token") != world.token:
                     self._answer(401, "")
                     return
                 found = world.metadata(self.path.removeprefix("/latest/meta-data/"))
@@ -79,14 +82,15 @@ class FakeAws:
 
     def metadata(self, path: str) -> str | None:
         shown = self.owner and time.monotonic() >= self._visible_from
-        associations = [PRIMARY_ELASTIC_IP, *([ELASTIC_IP] if shown and self.associated else [])]
+        associations = [PRIMARY_ELASTIC_IP] if self.own_elastic_ip else []
+        associations += [ELASTIC_IP] if shown and self.associated else []
         interface = f"network/interfaces/macs/{MAC}/"
         return {
             "mac": MAC,
-            "tags/instance/ElasticIpAllocationId": ALLOCATION,
+            "tags/instance/ElasticIpAllocationId": ALLOCATION if self.tagged else None,
             interface + "interface-id": INTERFACE,
             interface + "local-ipv4s": "\n".join([PRIMARY, *([VIRTUAL_IP] if shown else [])]),
-            interface + "ipv4-associations/": "\n".join(associations),
+            interface + "ipv4-associations/": "\n".join(associations) or None,
             interface + f"ipv4-associations/{PRIMARY_ELASTIC_IP}": PRIMARY,
             interface + f"ipv4-associations/{ELASTIC_IP}": VIRTUAL_IP if shown and self.associated else None,
         }.get(path)
@@ -125,7 +129,8 @@ PRIMARY_ELASTIC_IP = "203.0.113.5"
 
 
 def _error(code: str) -> tuple[int, str]:
-    return 403 if code == "UnauthorizedOperation" else 400, (
+    status = {"UnauthorizedOperation": 403, "InternalError": 500, "RequestLimitExceeded": 503}.get(code, 400)
+    return status, (
         f"<Response><Errors><Error><Code>{code}</Code><Message>for the test</Message></Error></Errors>"
         "<RequestID>0</RequestID></Response>"
     )

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.userdata.fake_aws import ALLOCATION, ELASTIC_IP, INTERFACE, VIRTUAL_IP, FakeAws, lines
+from tests.userdata.fake_aws import ALLOCATION, ELASTIC_IP, INTERFACE, MAC, PRIMARY, VIRTUAL_IP, FakeAws, lines
+from userdata.director.agent import runtime
+from userdata.director.agent.config import Config
+from userdata.director.agent.decision import Call
+from userdata.director.agent.metadata import Addresses, Identity, Metadata
 
 PROJECT = Path(__file__).parents[2]
 PATIENCE = 20.0
@@ -146,7 +151,7 @@ def test_backup_calls_nothing(aws, agent):
 
 
 def test_a_missing_association_is_made_and_a_present_one_left_alone(aws, agent):
-    aws.associated = False
+    aws.associated = aws.own_elastic_ip = False  # metadata then lists no associations at all: 404
     agent.keepalived("MASTER")
     until(lambda: aws.associated and agent.told("visible"))
     assert aws.actions == ["AssignPrivateIpAddresses", "AssociateAddress"]
@@ -165,6 +170,7 @@ def test_refusals_are_retried_while_master_and_never_two_at_once(aws, agent):
     until(lambda: agent.told("visible"))
     assert aws.most_at_once == 1
     assert not aws.refusals and aws.owner
+    assert len(agent.told("call")) == len(aws.requests), "boto3 repeats nothing on its own"
 
 
 def test_a_claim_that_ends_late_is_not_undone(aws, agent):
@@ -205,9 +211,44 @@ def test_it_starts_again_with_what_keepalived_wrote_meanwhile(aws, tmp_path):
             until(lambda: second.told("visible"))
 
 
-def test_ready_without_ec2_so_that_keepalived_can_start(aws, tmp_path, monkeypatch):
-    from userdata.director.agent import runtime
+def test_the_virtual_ip_on_lo_at_start_is_a_claim(aws, tmp_path, monkeypatch):
+    """Keepalived, MASTER already, writes nothing when the agent comes back."""
+    monkeypatch.setattr(runtime, "virtual_ip_is_local", lambda virtual_ip: virtual_ip == VIRTUAL_IP)
+    calls = []
 
+    class Recording(_DeadEc2):
+        def call(self, call: Call, identity: Identity) -> None:
+            calls.append((call, identity.interface_id))
+            aws.owner = True
+
+    agent = runtime.Agent(_config(tmp_path, aws.url), ec2=Recording())
+    thread = threading.Thread(target=agent.run, daemon=True)
+    thread.start()
+    until(lambda: calls == [(Call.ASSIGN, INTERFACE)])
+    agent.stop()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_an_expired_token_is_renewed(aws):
+    metadata = Metadata(aws.url)
+    assert metadata.addresses(MAC, VIRTUAL_IP).private == (PRIMARY,)
+    aws.token = "another"
+    aws.owner = True
+    assert metadata.addresses(MAC, VIRTUAL_IP) == Addresses(private=(PRIMARY, VIRTUAL_IP), elastic_ip=ELASTIC_IP)
+
+
+def test_the_address_is_claimed_before_the_tag_is_there(aws, tmp_path):
+    aws.tagged, aws.associated = False, False
+    with running_agent(aws, tmp_path) as agent:
+        agent.keepalived("MASTER")
+        until(lambda: "NoAllocationIdTag" in [line["error"] for line in agent.told("failed")])
+        assert aws.owner and aws.actions == ["AssignPrivateIpAddresses"]
+        aws.tagged = True
+        until(lambda: aws.associated)
+
+
+def test_ready_without_ec2_so_that_keepalived_can_start(aws, tmp_path, monkeypatch):
     aws.rehearsal_refusal = "UnauthorizedOperation"  # the policy lands after the machine
     with running_agent(aws, tmp_path) as refused:
         assert refused.told("ready")[0]["answered"] is True
@@ -216,8 +257,6 @@ def test_ready_without_ec2_so_that_keepalived_can_start(aws, tmp_path, monkeypat
     said = []
     monkeypatch.setattr(runtime, "notify", said.append)
     agent = runtime.Agent(_config(tmp_path, "http://127.0.0.1:9"), ec2=_DeadEc2())
-    import threading
-
     threading.Thread(target=agent._keep_warm, daemon=True).start()
     assert said == []
     until(lambda: said == ["READY=1"])
@@ -232,7 +271,6 @@ def test_sigterm_ends_it_cleanly(aws, agent):
 
 def test_it_ends_if_a_part_of_it_fails(tmp_path):
     """Half an agent would look alive to systemd."""
-    from userdata.director.agent import runtime
 
     class Broken(_DeadEc2):
         def connect(self) -> None:
@@ -268,7 +306,5 @@ class _DeadEc2:
 
 
 def _config(directory: Path, metadata: str):
-    from userdata.director.agent.config import Config
-
     (directory / "run").mkdir(exist_ok=True)
     return Config(region="eu-central-1", virtual_ip=VIRTUAL_IP, run=directory / "run", metadata=metadata)

@@ -44,20 +44,24 @@ class Ec2:
                 PrivateIpAddresses=[self._virtual_ip],
                 AllowReassignment=True,
             )
-        return self._attempt("associate_address", **self._association(identity))
+        return self._associate(identity)
 
     def rehearse(self, identity: Identity) -> str | None:
         """AssociateAddress with DryRun, which changes nothing: None if it would be allowed. Assign has no DryRun."""
-        error = self._attempt("associate_address", DryRun=True, **self._association(identity))
+        error = self._associate(identity, DryRun=True)
         return None if error == "DryRunOperation" else error
 
-    def _association(self, identity: Identity) -> dict[str, Any]:
-        return {
-            "AllocationId": identity.allocation_id,
-            "NetworkInterfaceId": identity.interface_id,
-            "PrivateIpAddress": self._virtual_ip,
-            "AllowReassociation": True,
-        }
+    def _associate(self, identity: Identity, **more: bool) -> str | None:
+        if identity.allocation_id is None:
+            return "NoAllocationIdTag"
+        return self._attempt(
+            "associate_address",
+            AllocationId=identity.allocation_id,
+            NetworkInterfaceId=identity.interface_id,
+            PrivateIpAddress=self._virtual_ip,
+            AllowReassociation=True,
+            **more,
+        )
 
     def _attempt(self, operation: str, **arguments: Any) -> str | None:
         try:
