@@ -11,7 +11,7 @@ OS_PACKAGES := ca-certificates curl debian-archive-keyring e2fsprogs iproute2 mm
 	qemu-system-x86 qemu-utils shellcheck util-linux xz-utils
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup os-packages python-environment up down test test-fast test-lab test-long check lint types format clean
+.PHONY: help setup os-packages python-environment image up down test test-fast test-lab test-long check lint types format clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ $(VENV)/.synced: pyproject.toml uv.lock | os-packages
 python-environment: $(VENV)/.synced
 setup: os-packages python-environment ## OS packages and the Python environment of the lock file
 
+image: setup ## build the machine image, if its inputs changed
+	@$(BIN)/lab image
+
 up: setup ## bring the lab up: four machines, and a page at http://127.0.0.1:8080/
 	@$(BIN)/lab up
 
@@ -44,13 +47,13 @@ down: python-environment ## stop the lab; nothing stays but its caches and logs
 test-fast: setup ## pure tests, program and cloud in process (a minute or two)
 	$(PYTEST) -m "not machine and not image and not long"
 
-test-lab: setup ## tests that need the image or boot machines
+test-lab: image ## tests that need the image or boot machines
 	$(PYTEST) -m "(machine or image) and not long"
 
-test: setup ## every test but the long ones
+test: image ## every test but the long ones
 	$(PYTEST) -m "not long"
 
-test-long: setup ## every test
+test-long: image ## every test
 	$(PYTEST)
 
 lint: python-environment
