@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -191,10 +190,9 @@ def _as_number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        number = float(value)
+        return float(value)  # nan and inf too: no range holds them
     except (ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) else None
 
 
 def _parsed(value: object) -> object:
