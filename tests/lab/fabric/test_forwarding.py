@@ -65,6 +65,7 @@ TO_MULTICAST = bytes.fromhex("01005e000012")
         (D1, udp("10.0.0.36:9", "255.255.255.255:9"), D2, "multicast-or-broadcast", "eni-d1"),
         (D1, tcp("10.0.0.36:9", "10.0.1.50:80"), B1, "unknown-dmac", "eni-d1"),  # another subnet's MAC
         (D1, tcp("10.0.0.36:9", "10.0.0.80:80"), bytes.fromhex("020000000099"), "unknown-dmac", "eni-d1"),
+        (D1, tcp("10.0.0.36:9", "10.0.0.80:80"), D1, "unknown-dmac", "eni-d1"),  # its own MAC
         (D1, tcp("10.0.0.36:9", "169.254.169.123:123"), ROUTER_MAC, "link-local-no-service", "eni-d1"),
         (D1, ip("10.0.0.36", "10.0.0.80", 6, b"short"), W1, "malformed", "eni-d1"),
     ],
