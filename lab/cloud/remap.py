@@ -37,8 +37,10 @@ class NetworkView:
         """What the network knows at `now`, for the interfaces there are."""
         while self._coming and self._coming[0][0] <= now:
             _, due = self._coming.popleft()
+            # Interfaces made since then were known at once: what they took meanwhile stays theirs.
+            newer = {each.private for name in self._known.keys() - due.keys() for each in self._known[name]}
             for interface in self._known.keys() & due.keys():
-                self._known[interface] = due[interface]
+                self._known[interface] = tuple(each for each in due[interface] if each.private not in newer)
         return dict(self._known)
 
     def next_change(self) -> float | None:

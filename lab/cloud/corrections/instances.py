@@ -302,8 +302,9 @@ class InstanceCorrections(InstanceBackend):  # type: ignore[misc]
 
     def _undo_launch(self, reservations: set[str], interfaces: set[str]) -> None:
         for reservation_id in set(self.reservations) - reservations:
-            for instance in self.reservations.pop(reservation_id).instances:
-                instance.nics = {}
+            for instance in self.reservations[reservation_id].instances:
+                instance.teardown_defaults()
+            del self.reservations[reservation_id]
         for interface_id in set(self.enis) - interfaces:
             del self.enis[interface_id]
 

@@ -168,3 +168,13 @@ def test_a_profile_must_be_there(world: World, cloud: LocalCloud) -> None:
 def test_a_subnet_without_a_zone_is_in_the_first_one(world: World) -> None:
     made = [world.ec2.create_subnet(VpcId=world.vpc, CidrBlock=f"10.0.{n}.0/24")["Subnet"] for n in range(1, 9)]
     assert {subnet["AvailabilityZone"] for subnet in made} == {"us-east-1a"}
+
+
+def test_a_launch_that_fails_half_way_leaves_nothing(world: World) -> None:
+    small = world.ec2.create_subnet(VpcId=world.vpc, CidrBlock="10.0.9.0/28")["Subnet"]["SubnetId"]
+    with refused("InsufficientFreeAddressesInSubnet"):  # a /28 has 16 addresses, and 5 are AWS's
+        launch(world, SubnetId=small, MinCount=12, MaxCount=12)
+    assert instances(world) == []
+    assert world.ec2.describe_network_interfaces()["NetworkInterfaces"] == []
+    assert world.ec2.describe_volumes()["Volumes"] == []
+    assert len(launch(world, SubnetId=small, MinCount=11, MaxCount=11)["Instances"]) == 11

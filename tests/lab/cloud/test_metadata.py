@@ -100,7 +100,9 @@ def director(world: World, http: Client, role: str) -> Machine:
 
 @pytest.fixture
 def web(world: World, http: Client) -> Machine:
-    world.launch("10.0.0.80")
+    world.launch(
+        "10.0.0.80", TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "web-1"}]}]
+    )
     return Machine(http=http, address="10.0.0.80")
 
 

@@ -51,6 +51,24 @@ def test_without_a_delay_it_is_what_the_api_says() -> None:
         assert view.at(3.0) == state
 
 
+def test_a_new_interface_takes_an_address_that_was_left_but_is_still_seen() -> None:
+    view = NetworkView(1.0)
+    view.observe(holding(a=["1", "vip"]), 0.0)
+    view.observe(holding(a=["1"]), 5.0)
+    view.observe(holding(a=["1"], b=["vip"]), 5.2)
+    assert view.at(5.2) == holding(a=["1"], b=["vip"])
+
+
+def test_what_an_older_interface_was_given_and_left_again_does_not_come_back() -> None:
+    view = NetworkView(1.0)
+    view.observe(holding(a=["1"]), 0.0)
+    view.observe(holding(a=["1", "vip"]), 5.0)
+    view.observe(holding(a=["1"]), 5.1)
+    view.observe(holding(a=["1"], b=["vip"]), 5.2)
+    assert view.at(6.0) == holding(a=["1"], b=["vip"])
+
+
+# Who holds each address, after a pause; an interface that holds nothing is not there.
 STATES = st.lists(
     st.tuples(st.floats(min_value=0, max_value=2), st.dictionaries(st.sampled_from("vwxyz"), st.sampled_from("abc"))),
     max_size=12,
@@ -63,7 +81,8 @@ def test_an_address_has_one_owner_at_any_time_and_the_view_arrives(history: list
     said: Addresses = {}
     for pause, owners in history:
         now += pause
-        said = holding(**{name: [address for address, owner in owners.items() if owner == name] for name in "abc"})
+        held = {name: [address for address, owner in owners.items() if owner == name] for name in "abc"}
+        said = holding(**{name: addresses for name, addresses in held.items() if addresses})
         view.observe(said, now)
         seen = [address.private for card in view.at(now).values() for address in card]
         assert len(seen) == len(set(seen))
