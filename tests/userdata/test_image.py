@@ -237,9 +237,28 @@ def test_the_agent_hears_of_a_killed_keepalived(director: MachineTree):
 
 def test_installed_packages_need_no_apt(director: MachineTree, web_server: MachineTree):
     for tree, package in ((director, "python3-boto3"), (web_server, "nginx-light")):
-        script = f'rm /usr/bin/apt-get; lib={LIB}; eval "$(grep install-packages $lib/first-boot.sh)"'
-        text = output(tree.run(script))
+        asked = f"set -- $(grep install-packages {LIB}/first-boot.sh); shift"
+        text = output(tree.run(f'rm /usr/bin/apt-get; {asked}; {LIB}/install-packages.sh "$@"'))
         assert text.startswith("install-packages: all installed: ") and package in text.split()
+
+
+def test_units_are_started_now_and_at_every_boot(director: MachineTree):
+    systemctl = director.shared / "units/systemctl"
+    systemctl.parent.mkdir()
+    systemctl.write_text('#!/bin/sh\necho systemctl "$@"\n')
+    systemctl.chmod(0o755)
+    script = (
+        f"PATH=/mnt/units:$PATH {LIB}/first-boot.sh; cd /etc/systemd/system/multi-user.target.wants; "
+        "readlink -e lvs-network.service lvs-agent.service keepalived.service; "
+        f"{DIRECTOR_NETWORK} {LIB}/prepare-keepalived.sh; keepalived --config-test"
+    )
+    assert output(director.run(script)).splitlines()[1:] == [
+        "systemctl daemon-reload",
+        "systemctl restart lvs-network.service lvs-agent.service keepalived.service",
+        "/etc/systemd/system/lvs-network.service",
+        "/etc/systemd/system/lvs-agent.service",
+        "/usr/lib/systemd/system/keepalived.service",
+    ]
 
 
 def test_a_failed_installation_is_tried_again(director: MachineTree):
