@@ -74,7 +74,6 @@ class ImageCorrections(AmiBackend):  # type: ignore[misc]
         """Raise EC2's refusal for a type that is not there or does not run the lab's (x86_64) image."""
         known = INSTANCE_TYPES.get(instance_type)
         if known is None:
-            # The code of facts in the API reference: "The specified instance type does not exist".
             raise refusal(
                 "InvalidInstanceType.NotFound", f"The following supplied instance types do not exist: [{instance_type}]"
             )

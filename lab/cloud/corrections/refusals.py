@@ -1,6 +1,6 @@
 """EC2's refusals: its codes and, where known, its words.
 
-Sources: the EC2 API reference's error codes and the texts quoted in public threads; texts marked "ours" are not known.
+Sources: codes from the EC2 API reference; words where public threads quote them, else our own.
 """
 
 from __future__ import annotations
