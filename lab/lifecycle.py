@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lab.cloud.authority import ensure_authority
+from lab.cloud.names import internal_domain
 from lab.fabric.client import FabricClient
 from lab.machines import qemu
 from lab.machines.channel import wait_ready
@@ -50,7 +51,7 @@ def up(lab: RunningLab, *, stack: str, port: int, progress: Progress) -> None:
         ensure_image(lab, progress=progress)
         lab.facts.parent.mkdir(parents=True, exist_ok=True)
         lab.tell(stack=stack, port=port, region=settings.region)
-        _start_fabric(lab, progress)
+        _start_fabric(lab, region=settings.region, progress=progress)
         _start_cloud(lab, region=settings.region, progress=progress)
         lab.tell(outputs=deployment.up(lab, settings, progress=progress))
         _start_relay(lab, port=port, progress=progress)
@@ -176,11 +177,12 @@ def _machine_directories(lab: RunningLab) -> list[Path]:
     return sorted(lab.paths.machines.iterdir()) if lab.paths.machines.exists() else []
 
 
-def _start_fabric(lab: RunningLab, progress: Progress) -> None:
+def _start_fabric(lab: RunningLab, *, region: str, progress: Progress) -> None:
     if lab.fabric.pid() is not None:
         return
     lab.paths.run.mkdir(parents=True, exist_ok=True, mode=0o700)
     client = FabricClient(lab.paths.fabric_socket)
+    arguments = ["--run", str(lab.paths.run), "--domain", internal_domain(region)]
 
     def ready() -> bool:
         try:
@@ -189,7 +191,7 @@ def _start_fabric(lab: RunningLab, progress: Progress) -> None:
             return False
 
     with progress.step("fabric: the VPC's packets"):
-        lab.fabric.start("lab.fabric", ["--run", str(lab.paths.run)], ready, timeout_seconds=PROCESS_READY_SECONDS)
+        lab.fabric.start("lab.fabric", arguments, ready, timeout_seconds=PROCESS_READY_SECONDS)
 
 
 def _start_cloud(lab: RunningLab, *, region: str, progress: Progress) -> None:
