@@ -14,27 +14,23 @@ def delete_all(rows: list[Row], delete: Callable[[Row], None], *, stopping: Call
     """Call `delete` for every row, each once nothing left among `rows` needs it.
 
     A row whose deletion raises stays, and with it all it needs; independent ones still go. `stopping` is asked before
-    each begins; an interrupt waits for those that run. Errors are the business of `delete`: they are not raised here.
+    each begins. Errors are the business of `delete`: they are not raised here.
     """
     left = list(reversed(rows))
     running: dict[Future[None], Row] = {}
     failed: list[Row] = []
     with ThreadPoolExecutor(max_workers=PARALLEL, thread_name_prefix="delete") as pool:
-        try:
-            while True:
-                busy = [*running.values(), *failed]
-                for row in [] if stopping() else ready(left, busy):
-                    left.remove(row)
-                    running[pool.submit(delete, row)] = row
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    row = running.pop(future)
-                    if future.exception() is not None:
-                        failed.append(row)
-        except KeyboardInterrupt:
-            left.clear()  # the pool's exit waits for what runs
-            raise
+        while True:
+            busy = [*running.values(), *failed]
+            for row in [] if stopping() else ready(left, busy):
+                left.remove(row)
+                running[pool.submit(delete, row)] = row
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                row = running.pop(future)
+                if future.exception() is not None:
+                    failed.append(row)
 
 
 def in_order(rows: list[Row]) -> list[Row]:

@@ -10,6 +10,7 @@ from lab.engine import state as states
 from lab.engine.contract import Properties, Provider
 from lab.engine.deployer import Deployer, Step
 from lab.engine.events import Diagnostic, OnEvent
+from lab.engine.interrupt import deferred_interrupt
 from lab.engine.monitor import Engine, Monitor
 from lab.engine.project import Project, StackConfig
 from lab.engine.state import State
@@ -130,11 +131,8 @@ def _deployer(
 
 
 def _delete_rest(deployer: Deployer) -> None:
-    try:
+    with deferred_interrupt(deployer.stop):
         deployer.delete_rest()
-    except KeyboardInterrupt:
-        deployer.stop()
-        raise
     if deployer.failures:
         raise _failed(deployer)
 

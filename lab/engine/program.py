@@ -20,6 +20,7 @@ from pulumi.runtime.config import set_all_config
 
 from lab.engine.contract import ProviderError
 from lab.engine.goal import RefusedError
+from lab.engine.interrupt import deferred_interrupt
 
 # Each resource being made blocks a thread, and so does each that waits for the provider.
 THREADS = 64
@@ -95,12 +96,21 @@ def _run(program: Program, monitor: Any, engine: Any, dry_run: bool, stop: Calla
         )
         set_all_config(program.config, list(program.secret_keys))
         settings.ROOT.set(None)
-        loop.run_until_complete(run_in_stack(body))
-    except BaseException:
-        stop()
-        raise
+        task = loop.create_task(run_in_stack(body))
+
+        def interrupt() -> None:
+            stop()
+            loop.call_soon_threadsafe(task.cancel)
+
+        with deferred_interrupt(interrupt):
+            try:
+                loop.run_until_complete(task)
+            except BaseException:
+                stop()
+                raise
+            finally:
+                executor.shutdown(wait=True)  # steps that run finish, and are saved
     finally:
-        executor.shutdown(wait=True)  # steps that run finish, and are saved
         _end(loop)
         asyncio.set_event_loop(None)
         sys.path[:], sys.argv = path, arguments

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 from collections import Counter
 
 import pytest
@@ -297,20 +300,28 @@ def test_two_at_once_are_refused(stack: Stack) -> None:
 
 
 def test_an_interrupt_lets_what_runs_finish_and_be_saved(stack: Stack) -> None:
-    interrupted = threading.Event()
-
     def interrupt(call: str) -> None:
         if call == "create:a":
-            import _thread
-
-            _thread.interrupt_main()
-            interrupted.set()
-            threading.Event().wait(0.3)
+            os.kill(os.getpid(), signal.SIGINT)  # the main thread is in the event loop; this one goes on
+            time.sleep(1.0)
 
     stack.provider.during = interrupt
     with pytest.raises(KeyboardInterrupt):
         stack.run("up", 'a = Thing("a"); b = Thing("b", text=a.out)')
-    assert interrupted.is_set()
     assert set(stack.rows()) == {"a"}
     stack.provider.during = lambda _: None
     assert ops(stack.run("up")) == Counter([("same", "a"), ("create", "b")])
+
+
+def test_an_interrupted_destroy_finishes_what_runs(stack: Stack) -> None:
+    def interrupt(call: str) -> None:
+        if call == "delete:b":
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1.0)
+
+    stack.run("up", 'a = Thing("a"); b = Thing("b", text=a.out)')
+    stack.provider.during = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        stack.run("destroy")
+    assert set(stack.rows()) == {"a"}
+    assert stack.provider.called("delete") == ["b"]

@@ -46,6 +46,16 @@ def test_the_old_one_goes_first_with_those_that_must_be_replaced(stack: Stack, b
     assert not stack.run("up").changed
 
 
+def test_all_that_must_go_goes_farthest_first(stack: Stack) -> None:
+    text = 'a=Thing("a",dbrKey="{}"); c=Thing("c",key=a.out); f=Thing("f",key=c.out); g=Thing("g",key=a.out,size=f.out)'
+    stack.run("up", text.format(1))
+    stack.provider.calls.clear()
+    stack.run("up", text.format(2))
+    deleted = stack.provider.called("delete")
+    assert sorted(deleted) == ["a", "c", "f", "g"] and deleted.index("g") < deleted.index("f") < deleted.index("c")
+    assert deleted[-1] == "a"
+
+
 def test_an_option_beats_the_provider(stack: Stack) -> None:
     text = 'Thing("a",dbrKey="{}",opts=O(delete_before_replace=False))'
     stack.run("up", text.format(1))

@@ -94,7 +94,9 @@ def test_a_resource_through_the_executable(executable: Any, ec2: Any) -> None:
 
 def test_it_refuses_to_start_without_an_endpoint(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-    done = subprocess.run([write_plugin(tmp_path)], capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        [write_plugin(tmp_path)], capture_output=True, text=True, env=environment, check=False, timeout=60
+    )
     assert done.returncode != 0 and "AWS_ENDPOINT_URL" in done.stderr and done.stdout == ""
 
 

@@ -294,7 +294,7 @@ def test_an_address_in_use_is_not_released(
     assert ec2.describe_addresses()["Addresses"] == []
 
 
-def test_an_address_goes_as_soon_as_its_holder_is_gone(aws: Aws, subnet: Resource, ec2: Any) -> None:
+def test_a_group_goes_as_soon_as_its_last_member_is_gone(aws: Aws, subnet: Resource, ec2: Any) -> None:
     """What still holds a resource is waited for."""
     group = aws.make(GROUP, "g", vpcId=subnet.outputs["vpcId"])
     instance = aws.make(
@@ -302,5 +302,17 @@ def test_an_address_goes_as_soon_as_its_holder_is_gone(aws: Aws, subnet: Resourc
     )
     timer = threading.Timer(0.5, lambda: ec2.terminate_instances(InstanceIds=[instance.id]))
     timer.start()
-    aws.drop(group)
-    timer.join()
+    try:
+        aws.drop(group)
+    finally:
+        timer.join()
+
+
+def test_deletion_waits_until_the_instance_has_ended(
+    aws: Aws, subnet: Resource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = aws.make(INSTANCE, "i", ami=IMAGE, instanceType="t3.micro", subnetId=subnet.id)
+    states = iter(["shutting-down", "shutting-down", "terminated"])
+    monkeypatch.setattr(instances, "_instance", lambda *_: {"State": {"Name": next(states)}})
+    aws.drop(instance)
+    assert list(states) == []
