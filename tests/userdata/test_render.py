@@ -60,6 +60,16 @@ def test_what_may_change_is_plain_text():
     ]
 
 
+@pytest.mark.parametrize("text", [director(), web_server()], ids=["director", "web server"])
+def test_shellcheck_finds_nothing_in_the_scripts(text, tmp_path):
+    scripts = {path: content for path, content in files_of(text).items() if content.startswith("#!")}
+    assert len(scripts) >= 5
+    for path, content in scripts.items():
+        (tmp_path / path.rpartition("/")[2]).write_text(content)
+    run = subprocess.run(["shellcheck", *tmp_path.iterdir()], capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "")
+
+
 def test_200_web_servers_fit_and_are_all_there():
     servers = many_web_servers(200)
     text = director(web_servers=servers)
