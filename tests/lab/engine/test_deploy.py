@@ -325,3 +325,14 @@ def test_an_interrupted_destroy_finishes_what_runs(stack: Stack) -> None:
         stack.run("destroy")
     assert set(stack.rows()) == {"a"}
     assert stack.provider.called("delete") == ["b"]
+
+
+def test_an_interrupt_does_not_wait_for_what_is_no_step(stack: Stack) -> None:
+    stack.provider.during = lambda call: os.kill(os.getpid(), signal.SIGINT) if call == "create:a" else None
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        stack.run(
+            "up", 'import asyncio; a = Thing("a")\nasync def main():\n    await asyncio.sleep(60)\npulumi.run(main)'
+        )
+    assert time.monotonic() - began < 30
+    assert set(stack.rows()) == {"a"}
