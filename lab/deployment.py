@@ -64,7 +64,7 @@ def _up_with_engine(lab: RunningLab, settings: StackSettings, *, progress: Progr
             progress.line(line(event))
 
     progress.line("deploying with the lab's engine (no `pulumi` on PATH)")
-    provider = AwsProvider(endpoint_url=lab.endpoint)
+    provider = AwsProvider(endpoint_url=lab.endpoint, report=progress.line)
     try:
         done = deploy(settings.project, settings.stack, provider, lab.stack_state, on_event=tell)
     except (DeploymentError, StateError) as error:
