@@ -13,8 +13,9 @@ from lab.machines.channel import ChannelError, run_command, wait_ready
 from lab.machines.errors import MachineError
 from lab.machines.hardware import MEMORY_MIB, Hardware, Network, machine_id, network_card
 from lab.machines.image import Image
-from lab.machines.qmp import qmp
+from lab.machines.qmp import Qmp, qmp
 
+LINK_SECONDS = 10.0
 RESTORE_SECONDS = 60.0
 WAKE_SECONDS = 180.0
 
@@ -49,7 +50,7 @@ def start(spec: MachineSpec, image: Image | None, *, first_boot: bool) -> None:
         raise MachineError(f"{spec.instance_id} cannot boot first without an image")
     if not first_boot:
         boot = _read(spec.directory)["boot"]
-        process.launch(_hardware(spec, kernel=boot["kernel"], initrd=boot["initrd"]))
+        _power(spec, _hardware(spec, kernel=boot["kernel"], initrd=boot["initrd"]))
         return
     assert image is not None
     spec.directory.mkdir(parents=True, exist_ok=True)
@@ -60,10 +61,11 @@ def start(spec: MachineSpec, image: Image | None, *, first_boot: bool) -> None:
     record = {"spec": asdict(spec), "boot": {"kernel": kernel, "initrd": initrd}}
     (spec.directory / "machine.json").write_text(json.dumps(record, default=str, indent=1))
     if not restored:
-        process.launch(_hardware(spec, kernel=kernel, initrd=initrd))
+        _power(spec, _hardware(spec, kernel=kernel, initrd=initrd))
         return
+    _power(spec, _hardware(spec, kernel=kernel, initrd=initrd, plugged_in=False, state=image.golden_state))
     try:
-        _restore(spec, _hardware(spec, kernel=kernel, initrd=initrd, plugged_in=False, state=image.golden_state))
+        _wake(spec)
     except BaseException:
         kill(spec.directory)
         raise
@@ -133,14 +135,33 @@ def _asked(directory: Path, command: str, timeout_seconds: float) -> bool:
         return False
 
 
-def _restore(spec: MachineSpec, hardware: Hardware) -> None:
-    """Continue from the saved state as a machine of its own: network card, clock, machine id; then release the hold."""
+def _power(spec: MachineSpec, hardware: Hardware) -> None:
+    """Start QEMU with its network cable in: the fabric did answer at the machine's port."""
     process.launch(hardware)
-    assert hardware.network is not None
+    try:
+        with qmp(spec.qmp_socket) as machine:
+            _require_link(spec, machine)
+    except BaseException:
+        kill(spec.directory)
+        raise
+
+
+def _require_link(spec: MachineSpec, machine: Qmp) -> None:
+    """QEMU starts without a word where nobody listens at the port (net/stream.c); only its monitor knows."""
+    deadline = time.monotonic() + LINK_SECONDS
+    while "unix:" not in (told := machine.execute("human-monitor-command", **{"command-line": "info network"})):
+        if "error" in told or time.monotonic() > deadline:
+            raise MachineError(f"no fabric listens at {spec.port_socket} for {spec.instance_id}; is the lab up?")
+        time.sleep(0.02)
+
+
+def _wake(spec: MachineSpec) -> None:
+    """Let a restored copy go on as a machine of its own: network card, clock, machine id; then release the hold."""
+    card = network_card(Network(mac=spec.mac, port_socket=spec.port_socket))
     with qmp(spec.qmp_socket) as machine:
         machine.wait_status("paused", "prelaunch", timeout_seconds=RESTORE_SECONDS)
         machine.execute("cont")
-        machine.execute("device_add", **network_card(hardware.network))
+        machine.execute("device_add", **card)
     wait_ready(spec.channel_socket, timeout_seconds=WAKE_SECONDS)
     command = ["/usr/local/lib/lab/wake.sh", f"{time.time():.3f}", machine_id(spec.instance_id)]
     result = run_command(spec.channel_socket, command, WAKE_SECONDS)

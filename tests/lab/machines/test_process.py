@@ -14,6 +14,12 @@ from lab.machines.hardware import Hardware
 from lab.machines.qemu import MachineSpec
 from lab.machines.qmp import qmp
 
+# As much of a kernel as QEMU looks at (Linux's Documentation/arch/x86/boot.rst): sectors, magic, version, limit.
+KERNEL = bytearray(65536)
+KERNEL[0x1F1] = 4
+KERNEL[0x202:0x208] = b"HdrS\x0c\x02"
+KERNEL[0x22C:0x230] = b"\xff\xff\xff\x37"
+
 
 def hardware(tmp_path: Path) -> Hardware:
     return Hardware(
@@ -78,6 +84,7 @@ def test_the_record_comes_back_as_it_was(tmp_path: Path, monkeypatch: pytest.Mon
     )
     launched: list[Hardware] = []
     monkeypatch.setattr(process, "launch", launched.append)
+    monkeypatch.setattr(qemu, "_power", lambda spec, hardware: process.launch(hardware))
     monkeypatch.setattr(process, "create_overlay", lambda disk, **_: disk.write_text("disk"))
     larger = dataclasses.replace(spec(tmp_path), memory_mib=1024, instance_type="t3.small")
     qemu.start(larger, image, first_boot=True)
@@ -89,7 +96,8 @@ def test_the_record_comes_back_as_it_was(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_failed_restore_leaves_no_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A real QEMU whose saved state is not there."""
+    """A real QEMU whose saved state never comes: nobody writes into the pipe."""
+    monkeypatch.setattr(qemu, "RESTORE_SECONDS", 0.5)
     image = qemu.Image(
         directory=tmp_path,
         rootfs=tmp_path,
@@ -97,16 +105,17 @@ def test_a_failed_restore_leaves_no_machine(tmp_path: Path, monkeypatch: pytest.
         kernel=tmp_path / "vmlinuz",
         initrd=tmp_path / "initrd",
         golden_disk=tmp_path / "golden.qcow2",
-        golden_state=tmp_path / "no-such-state",
+        golden_state=tmp_path / "state",
     )
+    os.mkfifo(image.golden_state)
     subprocess.run(("qemu-img", "create", "-q", "-f", "qcow2", str(image.golden_disk), "1M"), check=True)
-    for file in (image.kernel, image.initrd):
-        file.write_bytes(b"\0" * 65536)
+    image.kernel.write_bytes(bytes(KERNEL))
+    image.initrd.write_bytes(b"initrd")
     machine = spec(tmp_path)
     with socket.socket(socket.AF_UNIX) as fabric:
         fabric.bind(str(machine.port_socket))
         fabric.listen()
-        with pytest.raises(MachineError):
+        with pytest.raises(MachineError, match="still inmigrate"):
             qemu.start(machine, image, first_boot=True)
     assert not qemu.is_running(machine.directory)
 
@@ -115,9 +124,9 @@ def test_a_fabric_that_does_not_listen_is_told(tmp_path: Path) -> None:
     machine = spec(tmp_path)
     image = qemu.Image(**{field.name: tmp_path / field.name for field in dataclasses.fields(qemu.Image)})
     subprocess.run(("qemu-img", "create", "-q", "-f", "qcow2", str(image.golden_disk), "1M"), check=True)
-    for file in (image.kernel, image.initrd):
-        file.write_bytes(b"\0" * 65536)
-    with pytest.raises(MachineError, match="QEMU did not start"):
+    image.kernel.write_bytes(bytes(KERNEL))
+    image.initrd.write_bytes(b"initrd")
+    with pytest.raises(MachineError, match=r"no fabric listens at .*port for i-1"):
         qemu.start(machine, image, first_boot=True)
     assert not qemu.is_running(machine.directory)
 
