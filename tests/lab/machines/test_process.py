@@ -117,6 +117,8 @@ def test_a_failed_restore_leaves_no_machine(tmp_path: Path, monkeypatch: pytest.
         fabric.listen()
         with pytest.raises(MachineError, match="still inmigrate"):
             qemu.start(machine, image, first_boot=True)
+    # The pipe's other reader (QEMU's `cat`) outlives QEMU until it sees an end.
+    os.close(os.open(image.golden_state, os.O_WRONLY | os.O_NONBLOCK))
     assert not qemu.is_running(machine.directory)
 
 
