@@ -1,7 +1,6 @@
 """Processes of the lab: started once, told apart from strangers, ended for good."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -60,9 +59,15 @@ def test_one_that_is_never_ready_is_ended(daemon: Daemon, tmp_path: Path, monkey
 
 def test_a_recycled_pid_is_not_ours(daemon: Daemon) -> None:
     daemon.directory.mkdir()
-    daemon.record.write_text(json.dumps({"pid": os.getpid(), "start_time": 1}))
-    assert daemon.pid() is None
-    assert not daemon.stop()  # or the test itself would be gone
+    stranger = subprocess.Popen(["sleep", "60"])
+    daemon.record.write_text(json.dumps({"pid": stranger.pid, "start_time": 1}))
+    try:
+        assert daemon.pid() is None
+        assert not daemon.stop()
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
 
 
 def test_one_that_ignores_sigterm_is_killed() -> None:
