@@ -13,12 +13,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lab.cloud.authority import ensure_authority
-from lab.cloud.names import internal_domain
 from lab.fabric.client import FabricClient
 from lab.machines import qemu
 from lab.machines.channel import wait_ready
 from lab.machines.image import Image
 from lab.machines.image import ensure_image as build_image
+from lab.names import internal_domain
 from lab.processes import wait_gone
 from lab.progress import Progress
 from lab.running import LabError, RunningLab, requires_root

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from dnslib import PTR, QTYPE, RCODE, RR, A, DNSError, DNSRecord
 
-from lab.cloud.names import address_of_internal_name, internal_name
+from lab.names import address_of_internal_name, internal_name
 
 log = logging.getLogger(__name__)
 API_ADDRESS = "192.0.2.10"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from lab.cloud.names import internal_name, public_name
 from lab.fabric.model import Address
+from lab.names import internal_name, public_name
 
 # Oldest first. Tags came with 2021-03-23.
 VERSIONS = ("2009-04-04", "2016-09-02", "2018-09-24", "2021-03-23", "latest")

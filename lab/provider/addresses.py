@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab.engine.contract import Properties
+from lab.names import internal_name, public_name
 from lab.provider.account import Account, absent, given, only, tag_specifications, tags_of
 from lab.provider.registry import Property, ResourceType, Work
 
@@ -55,10 +56,10 @@ def _read(account: Account, id_: str, inputs: Properties) -> Properties | None:
         "ipamPoolId": None,
         "networkBorderGroup": address.get("NetworkBorderGroup", account.region),
         "networkInterface": address.get("NetworkInterfaceId", ""),
-        "privateDns": private_dns(private, account.region) if private else None,
+        "privateDns": internal_name(private, account.region) if private else None,
         "privateIp": private,
         "ptrRecord": "",
-        "publicDns": public_dns(address["PublicIp"], account.region),
+        "publicDns": public_name(address["PublicIp"], account.region),
         "publicIp": address["PublicIp"],
         "publicIpv4Pool": address.get("PublicIpv4Pool", "amazon"),
         "tagsAll": tags_of(address),
@@ -107,18 +108,6 @@ def _read_association(account: Account, id_: str, inputs: Properties) -> Propert
 def _disassociate(work: Work, id_: str) -> None:
     with absent("InvalidAssociationID.NotFound"):
         work.account.ec2.disassociate_address(AssociationId=id_)
-
-
-def public_dns(address: str, region: str) -> str:
-    """The public host name of an address (EC2 user guide, instance host name types)."""
-    zone = "compute-1" if region == "us-east-1" else f"{region}.compute"
-    return f"ec2-{address.replace('.', '-')}.{zone}.amazonaws.com"
-
-
-def private_dns(address: str, region: str) -> str:
-    """The private host name of an address (EC2 user guide, instance host name types)."""
-    zone = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
-    return f"ip-{address.replace('.', '-')}.{zone}"
 
 
 COMPUTED_FORCES_NEW = Property(replace=True, computed=True)

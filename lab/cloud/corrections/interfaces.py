@@ -12,7 +12,7 @@ from moto.ec2.responses.elastic_network_interfaces import ElasticNetworkInterfac
 from moto.ec2.utils import random_eni_id, random_mac_address
 
 from lab.cloud.corrections.refusals import invalid_value, refusal
-from lab.cloud.names import internal_name, public_name
+from lab.names import internal_name, public_name
 
 
 class LabInterface(NetworkInterface):  # type: ignore[misc]
@@ -321,12 +321,6 @@ class InterfaceCorrections(NetworkInterfaceBackend):  # type: ignore[misc]
         network = INSTANCE_TYPES[interface.instance.instance_type]["NetworkInfo"]
         if len(interface.addresses) + more > network["Ipv4AddressesPerInterface"]:
             raise refusal("PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit.")
-
-    def interfaces_with_group(self, group_id: str) -> list[LabInterface]:
-        """The interfaces a security group is attached to."""
-        return [
-            interface for interface in self.enis.values() if any(group.id == group_id for group in interface.group_set)
-        ]
 
 
 class InterfaceAnswers(ElasticNetworkInterfaces):  # type: ignore[misc]
