@@ -24,6 +24,7 @@ from lab.paths import lab_paths
 from lab.processes import ProcessFailedError
 from lab.progress import Progress
 from lab.running import LabError, RunningLab
+from lab.status import LabStatus
 
 PROJECT = Path(__file__).resolve().parent.parent
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
@@ -93,8 +94,9 @@ def up(
     lab = _lab()
     lifecycle.up(lab, stack=stack, port=port, progress=Progress(console=out))
     _print_outputs(lab.outputs())
-    _print_status(lab)
-    owner = lab.status().owner or "director-1"
+    now = lab.status()
+    _print_status(now)
+    owner = now.owner or "director-1"
     out.print("\nThree things to try:")
     out.print(
         f"  curl http://127.0.0.1:{lab.told()['port']}/      the page, through Elastic IP, director and web server"
@@ -117,7 +119,7 @@ def status(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(lab.status().as_json(), indent=2))
     else:
-        _print_status(lab)
+        _print_status(lab.status())
 
 
 @verb("curl")
@@ -197,8 +199,7 @@ def _print_outputs(outputs: dict[str, Any]) -> None:
         out.print(f"  {key}: {value if isinstance(value, str) else json.dumps(value)}", markup=False)
 
 
-def _print_status(lab: RunningLab) -> None:
-    now = lab.status()
+def _print_status(now: LabStatus) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("machine", "state", "vrrp", "address", "health", "instance"):
         table.add_column(column)

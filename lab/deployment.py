@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,14 +85,6 @@ def _up_with_cli(lab: RunningLab, settings: StackSettings, executable: Path, *, 
     )
     try:
         real_cli.run(cli, "up", base=os.environ, on_line=progress.line)
-        shown = subprocess.run(
-            [str(executable), "stack", "output", "--json", "--stack", cli.stack],
-            cwd=cli.project,
-            env=real_cli.environment(cli, os.environ),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (CliError, subprocess.CalledProcessError) as error:
+        return real_cli.stack_outputs(cli, base=os.environ)
+    except CliError as error:
         raise LabError(f"the stack is not up: {error}") from error
-    return dict(json.loads(shown.stdout))

@@ -5,12 +5,13 @@ The plugin is installed from a file into a home of its own, so that neither Pulu
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 
@@ -107,6 +108,15 @@ def run(cli: RealCli, verb: Verb, *, base: Mapping[str, str], on_line: Callable[
     finally:
         cli.stack_file.write_bytes(original)  # making the stack writes its salt here
     _run(command(cli, verb), cli.project, variables, on_line)
+
+
+def stack_outputs(cli: RealCli, *, base: Mapping[str, str]) -> dict[str, Any]:
+    """The deployed stack's outputs. Raises CliError with the CLI's own words."""
+    words = (str(cli.executable), "stack", "output", "--json", "--stack", cli.stack)
+    shown = subprocess.run(words, cwd=cli.project, env=environment(cli, base), capture_output=True, text=True)
+    if shown.returncode != 0:
+        raise CliError(f"`{' '.join(words)}` ended with exit code {shown.returncode}: {shown.stderr.strip()}")
+    return dict(json.loads(shown.stdout))
 
 
 def _run(words: tuple[str, ...], directory: Path, variables: dict[str, str], on_line: Callable[[str], None]) -> None:
