@@ -7,12 +7,32 @@ import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.lab.under_test import LabUnderTest, processes_of
 
+if TYPE_CHECKING:
+    from lab.cloud.local import LocalCloud
+
 PROJECT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def running_cloud() -> Iterator[LocalCloud]:
+    """The lab's cloud in this process, without machines; made once, because moto takes a second to import."""
+    from lab.cloud.local import local_cloud
+
+    with local_cloud() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(running_cloud: LocalCloud) -> LocalCloud:
+    """The same, with an empty account."""
+    running_cloud.account.reset()
+    return running_cloud
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lab.cloud.corrections.images import LAB_IMAGE_ID
-from lab.cloud.local import LocalCloud, local_cloud
+from lab.cloud.local import LocalCloud
 
 CONFIG = Config(retries={"max_attempts": 1, "mode": "standard"}, read_timeout=20)
 
@@ -77,18 +77,6 @@ class World:
 
 def interface_of(instance: Any) -> str:
     return str(instance["NetworkInterfaces"][0]["NetworkInterfaceId"])
-
-
-@pytest.fixture(scope="session")
-def running_cloud() -> Iterator[LocalCloud]:
-    with local_cloud() as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def cloud(running_cloud: LocalCloud) -> LocalCloud:
-    running_cloud.account.reset()
-    return running_cloud
 
 
 @pytest.fixture(scope="session")

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.cloud.authority import ensure_authority
 from lab.machines import qemu
 from lab.machines.channel import run_command, wait_ready
-from lab.machines.image import Image, ensure_image
+from lab.machines.image import Image
 from lab.machines.qemu import MachineSpec
-from lab.paths import lab_paths
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(1500)]
 # Measured: 10 s for a full boot to its first command on an idle machine, 45 s on a busy one.
@@ -27,14 +25,8 @@ def swallow(connection: socket.socket) -> None:
         pass
 
 
-@pytest.fixture(scope="module")
-def image() -> Image:
-    paths = lab_paths(Path(__file__).parents[3])
-    return ensure_image(paths.cache, ensure_authority(paths.authority).certificate, print)
-
-
 @pytest.fixture
-def start(tmp_path: Path, image: Image) -> Iterator[Start]:
+def start(tmp_path: Path, machine_image: Image) -> Iterator[Start]:
     """Starts machine NUMBER for the first time; all are gone at the end."""
     directories: list[Path] = []
     listeners: list[socket.socket] = []
@@ -66,7 +58,7 @@ def start(tmp_path: Path, image: Image) -> Iterator[Start]:
         )
         listen(spec.port_socket)
         directories.append(spec.directory)
-        qemu.start(spec, image, first_boot=True)
+        qemu.start(spec, machine_image, first_boot=True)
         return spec
 
     yield one

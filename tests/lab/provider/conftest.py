@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from lab.cloud.local import LocalCloud, local_cloud
+from lab.cloud.local import LocalCloud
 from lab.engine.contract import Configured, Resource
 from lab.engine.deploy import Deployment, DeploymentError, deploy, destroy
 from lab.engine.events import Event
@@ -19,18 +19,6 @@ from lab.engine.state import Row, load
 from lab.provider import AwsProvider
 
 REGION = "us-east-1"
-
-
-@pytest.fixture(scope="session")
-def running_cloud() -> Iterator[LocalCloud]:
-    with local_cloud(region=REGION) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def cloud(running_cloud: LocalCloud) -> LocalCloud:
-    running_cloud.account.reset()
-    return running_cloud
 
 
 @pytest.fixture(scope="session")
