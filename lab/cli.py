@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -20,7 +21,7 @@ from lab import lifecycle
 from lab.fabric.client import FabricError
 from lab.machines.channel import ChannelError
 from lab.machines.errors import MachineError
-from lab.paths import lab_paths
+from lab.paths import LabPaths, lab_paths
 from lab.processes import ProcessFailedError
 from lab.progress import Progress
 from lab.running import LabError, RunningLab
@@ -185,6 +186,49 @@ def start(machine: MachineName) -> None:
     lab.require_up()
     target = lab.machine(machine)
     lifecycle.start(lab, target, progress=Progress(console=out))
+
+
+@verb("cloud")
+def cloud(
+    listen: Annotated[str, typer.Option(help="ADDRESS:PORT of the API, plain HTTP; port 0: any")] = "127.0.0.1:4566",
+    region: Annotated[str, typer.Option(help="the one region there is")] = "us-east-1",
+    api_delay: Annotated[float, typer.Option(help="seconds a call takes", min=0, max=3600)] = 0.0,
+    remap_delay: Annotated[
+        float, typer.Option(help="seconds until metadata follows a call about addresses", min=0, max=3600)
+    ] = 1.0,
+    boot_delay: Annotated[
+        float, typer.Option(help="seconds an instance takes to get or lose its power", min=0, max=3600)
+    ] = 1.0,
+) -> None:
+    """Serve the API and instance metadata alone, without machines and root, until Ctrl-C. State is in memory."""
+    # Here, because moto takes a second to import, which no other verb needs.
+    from lab.cloud import process
+    from lab.cloud.options import CloudOptions, listen_address
+
+    try:
+        address, port = listen_address(listen)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--listen") from None
+
+    def announce(port: int) -> None:
+        typer.echo(f"the API answers at http://{address}:{port} (region {region}; any key is the administrator's)")
+        typer.echo(f"metadata of an instance: http://{address}:{port}/_lab/instances/INSTANCE_ID/latest/meta-data/")
+
+    with tempfile.TemporaryDirectory(prefix="lvs-lab-cloud-") as home:
+        paths = LabPaths(home=Path(home), run=Path(home), cache=lab_paths(PROJECT).cache)
+        options = CloudOptions(
+            paths=paths,
+            region=region,
+            address=address,
+            port=port,
+            api_delay_seconds=api_delay,
+            remap_delay_seconds=remap_delay,
+            boot_delay_seconds=boot_delay,
+        )
+        try:
+            process.run(options, process.stop_by_signal(), announce)
+        except process.CloudError as error:
+            raise LabError(str(error)) from None
 
 
 @verb("image")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lab.cloud.account import ACCOUNT_ID, Account
 from lab.cloud.metadata import InstanceFacts, NetworkCard
+from lab.cloud.remap import Addresses
 from lab.cloud.vpc_state import POWERED
 
 CREDENTIAL_LIFETIME = timedelta(hours=6)
@@ -26,11 +28,17 @@ class InstanceRegister:
         """The powered instance that the network knows to have `address`; None for nobody."""
         with self._account.lock:
             known = self._account.addresses()
+            return self._find(lambda instance: _has_address(instance, known, address))
+
+    def facts_of_instance(self, instance_id: str) -> InstanceFacts | None:
+        """The powered instance of that id; None for nobody."""
+        return self._find(lambda instance: instance.id == instance_id)
+
+    def _find(self, wanted: Callable[[Any], bool]) -> InstanceFacts | None:
+        with self._account.lock:
             for reservation in self._account.ec2.reservations.values():
                 for instance in reservation.instances:
-                    if instance.state in POWERED and any(
-                        each.private == address for nic in instance.nics.values() for each in known[nic.id]
-                    ):
+                    if instance.state in POWERED and wanted(instance):
                         return self._facts(reservation, instance)
         return None
 
@@ -116,3 +124,7 @@ class InstanceRegister:
             },
             indent=2,
         )
+
+
+def _has_address(instance: Any, known: Addresses, address: str) -> bool:
+    return any(each.private == address for nic in instance.nics.values() for each in known[nic.id])

@@ -16,7 +16,9 @@ REMAP_DELAY_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class CloudOptions:
-    """`port` 0 means any. `api_delay_seconds` is for callers inside the lab's network; the host's are not delayed."""
+    """`port` 0 means any. `api_delay_seconds` is for callers inside the lab's network, where there is one: the host's
+    are not delayed then. `boot_delay_seconds` is for instances without machines.
+    """  # noqa: D205
 
     paths: LabPaths
     region: str
@@ -25,6 +27,7 @@ class CloudOptions:
     fabric: bool = False
     api_delay_seconds: float = API_DELAY_SECONDS
     remap_delay_seconds: float = REMAP_DELAY_SECONDS
+    boot_delay_seconds: float = 0.0
 
 
 def parse(arguments: Sequence[str] | None = None) -> CloudOptions:
@@ -38,26 +41,31 @@ def parse(arguments: Sequence[str] | None = None) -> CloudOptions:
     parser.add_argument("--run", required=True, type=Path, help="unix sockets")
     parser.add_argument("--cache", required=True, type=Path, help="images and the certificate authority")
     parser.add_argument("--fabric", action="store_true", help="with machines, in the running fabric's network")
-    parser.add_argument(
-        "--api-delay", type=_seconds, default=API_DELAY_SECONDS, help="seconds a call takes inside the lab"
-    )
+    parser.add_argument("--api-delay", type=_seconds, help="seconds a call takes (with --fabric: inside the lab)")
     parser.add_argument("--remap-delay", type=_seconds, help="seconds until packets follow a call about addresses")
     given = parser.parse_args(arguments)
-    address, _, port = given.listen.rpartition(":")
-    if not address or not port.isdecimal() or int(port) > 65535:
-        parser.error(f"--listen {given.listen}: write ADDRESS:PORT, such as 127.0.0.1:4566")
-    remap_delay = given.remap_delay
-    if remap_delay is None:
-        remap_delay = REMAP_DELAY_SECONDS if given.fabric else 0.0
+    try:
+        address, port = listen_address(given.listen)
+    except ValueError as error:
+        parser.error(f"--listen {given.listen}: {error}")
+    api_delay, remap_delay = given.api_delay, given.remap_delay
     return CloudOptions(
         paths=LabPaths(home=given.home.absolute(), run=given.run.absolute(), cache=given.cache.absolute()),
         region=given.region,
         address=address,
-        port=int(port),
+        port=port,
         fabric=given.fabric,
-        api_delay_seconds=given.api_delay,
-        remap_delay_seconds=remap_delay,
+        api_delay_seconds=(API_DELAY_SECONDS if given.fabric else 0.0) if api_delay is None else api_delay,
+        remap_delay_seconds=(REMAP_DELAY_SECONDS if given.fabric else 0.0) if remap_delay is None else remap_delay,
     )
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """ADDRESS:PORT taken apart; ValueError with what is expected."""
+    address, _, port = text.rpartition(":")
+    if not address or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
+        raise ValueError("write ADDRESS:PORT, such as 127.0.0.1:4566")
+    return address, int(port)
 
 
 def _seconds(text: str) -> float:

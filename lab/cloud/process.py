@@ -10,12 +10,13 @@ import signal
 import ssl
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lab.cloud.account import Account
 from lab.cloud.api import Api
 from lab.cloud.authority import ensure_authority
 from lab.cloud.dns import API_ADDRESS, DnsServer, Resolver, endpoint_names
+from lab.cloud.host_service import HostService
 from lab.cloud.instance_facts import InstanceRegister
 from lab.cloud.metadata_service import MetadataService
 from lab.cloud.options import CloudOptions, parse
@@ -30,10 +31,10 @@ class CloudError(RuntimeError):
     """The cloud cannot start; the text says what to do."""
 
 
-def run(options: CloudOptions, stop: threading.Event) -> None:
+def run(options: CloudOptions, stop: threading.Event, announce: Callable[[int], None] = lambda _: None) -> None:
     """Serve until `stop`. Writes HOME/cloud.json (pid, port) once everything answers, removes it at the end.
 
-    Raises CloudError where a port is taken, or the fabric is not there.
+    `announce` is then called with the port. Raises CloudError where a port is taken, or the fabric is not there.
     """
     # First: the host's socket belongs to the namespace it is made in (network_namespaces(7)).
     try:
@@ -45,17 +46,24 @@ def run(options: CloudOptions, stop: threading.Event) -> None:
             else f"cannot listen on {options.address}:{options.port}: {error.strerror}"
         ) from error
     port = on_host.getsockname()[1]
-    substrate: Substrate = _enter_fabric(options) if options.fabric else NoMachines()
+    alone = NoMachines(boot_delay_seconds=options.boot_delay_seconds)
+    substrate: Substrate = _enter_fabric(options) if options.fabric else alone
     account = Account(region=options.region, substrate=substrate, remap_delay_seconds=options.remap_delay_seconds)
-    Server(on_host, Api(account, delay_seconds=0.0)).start()
+    register = InstanceRegister(account)
+    host_delay = 0.0 if options.fabric else options.api_delay_seconds
+    Server(
+        on_host,
+        HostService(api=Api(account, delay_seconds=host_delay), metadata=MetadataService(register.facts_of_instance)),
+    ).start()
     if options.fabric:
-        _serve_machines(options, account)
+        _serve_machines(options, account, register)
     announcement = options.paths.home / "cloud.json"
     announcement.parent.mkdir(parents=True, exist_ok=True)
     partial = announcement.with_suffix(".partial")
     partial.write_text(json.dumps({"pid": os.getpid(), "port": port}))
     partial.rename(announcement)
     log.info("the API answers at http://%s:%d", options.address, port)
+    announce(port)
     try:
         stop.wait()
     finally:
@@ -79,14 +87,13 @@ def _enter_fabric(options: CloudOptions) -> Substrate:
     return LabMachines(options.paths, fabric)
 
 
-def _serve_machines(options: CloudOptions, account: Account) -> None:
+def _serve_machines(options: CloudOptions, account: Account, register: InstanceRegister) -> None:
     """What machines reach: the API over TLS, their metadata, names."""
     authority = ensure_authority(options.paths.authority)
     issued = authority.issue(endpoint_names(options.region), options.paths.home / "certificates")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(issued.certificate, issued.key)
     Server(listen(API_ADDRESS, 443), Api(account, delay_seconds=options.api_delay_seconds), tls=tls).start()
-    register = InstanceRegister(account)
     Server(listen(METADATA_ADDRESS, 80), MetadataService(register.facts_of)).start()
 
     def has_address(address: str) -> bool:
@@ -100,12 +107,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line of `python -m lab.cloud`: ends with SIGTERM or SIGINT; the exit code."""
     options = parse(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_by_signal()
     try:
         run(options, stop)
     except CloudError as error:
         print(f"lab.cloud: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def stop_by_signal() -> threading.Event:
+    """What SIGTERM and SIGINT set from now on."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

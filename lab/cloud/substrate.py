@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,9 +46,10 @@ class Substrate(Protocol):
 
 
 class NoMachines:
-    """The API alone: instances are running as soon as they are asked for, and the network is forgotten."""
+    """The API alone: an instance gets and loses its power in `boot_delay_seconds`, and the network is forgotten."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, boot_delay_seconds: float = 0.0) -> None:
+        self._boot_delay_seconds = boot_delay_seconds
         self._lock = threading.Lock()
         self._running: set[str] = set()
         self.state = VpcState()
@@ -57,23 +59,25 @@ class NoMachines:
         self.state = state
 
     def launch(self, machine: MachineRequest) -> None:
-        """Running at once."""
+        """Running after the delay."""
+        time.sleep(self._boot_delay_seconds)
         with self._lock:
             self._running.add(machine.instance_id)
 
     def start(self, machine: MachineRequest) -> None:
-        """Running at once."""
+        """Running after the delay."""
         self.launch(machine)
 
     def stop(self, instance_id: str) -> None:
-        """Off at once."""
+        """Off after the delay."""
         self.terminate(instance_id)
 
     def reboot(self, instance_id: str) -> None:
         """Nothing to restart."""
 
     def terminate(self, instance_id: str) -> None:
-        """Off at once."""
+        """Off after the delay."""
+        time.sleep(self._boot_delay_seconds)
         with self._lock:
             self._running.discard(instance_id)
 

@@ -29,7 +29,7 @@ def lab(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_verb(home: Path) -> None:
     done = lab(home, "--help")
     assert done.returncode == 0
-    for verb in ("up", "down", "status", "curl", "run", "logs", "kill", "start", "image"):
+    for verb in ("up", "down", "status", "curl", "run", "logs", "kill", "start", "cloud", "image"):
         assert f" {verb} " in done.stdout
 
 

@@ -224,6 +224,8 @@ class InstanceCorrections(InstanceBackend):  # type: ignore[misc]
             raise refusal(
                 "InvalidParameterCombination", "A private IP address may be specified for one instance at a time"
             )
+        if not options.get("subnet_id") and not options.get("nics"):
+            options["subnet_id"] = self._default_subnet(options.get("placement"))
         before = set(self.reservations), set(self.enis)
         try:
             reservation = super().run_instances(image_id, count, user_data, security_group_names, **options)
@@ -294,6 +296,15 @@ class InstanceCorrections(InstanceBackend):  # type: ignore[misc]
             if instance.id in resource_ids and instance.metadata_options.instance_metadata_tags == "enabled":
                 check_metadata_tags(tags)
         return bool(super().create_tags(resource_ids, tags))
+
+    def _default_subnet(self, zone: str | None) -> str:
+        """The default subnet of a zone, the region's first if none is asked for: without one there is no launch."""
+        subnet = self.get_default_subnets().get(zone or f"{self.region_name}a")
+        if subnet is None:
+            raise refusal(
+                "MissingInput", f"No default subnet for availability zone: '{zone}'. Please specify a subnet."
+            )
+        return str(subnet.id)
 
     def _check_states(self, instance_ids: list[str], allowed: tuple[str, ...], verb: str) -> None:
         for instance in self.get_multi_instances_by_id(instance_ids):

@@ -25,7 +25,7 @@ REQUIRED = ["--region", "us-east-1", "--home", "h", "--run", "r", "--cache", "c"
 
 def test_delays_are_those_of_machines_only() -> None:
     alone, full = parse(REQUIRED), parse([*REQUIRED, "--fabric"])
-    assert (alone.fabric, alone.remap_delay_seconds) == (False, 0.0)
+    assert (alone.fabric, alone.remap_delay_seconds, alone.api_delay_seconds) == (False, 0.0, 0.0)
     assert (full.fabric, full.remap_delay_seconds, full.api_delay_seconds) == (True, 1.0, 0.3)
     given = parse([*REQUIRED, "--fabric", "--remap-delay", "0.2", "--api-delay", "0"])
     assert (given.remap_delay_seconds, given.api_delay_seconds) == (0.2, 0.0)
