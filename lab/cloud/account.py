@@ -17,6 +17,7 @@ from moto.sts.models import sts_backends
 
 from lab.cloud.corrections import install
 from lab.cloud.effects import Effect
+from lab.cloud.faults import Fault, FaultLedger, blocks_of
 from lab.cloud.remap import Addresses, NetworkView
 from lab.cloud.substrate import MachineRequest, Substrate
 from lab.cloud.vpc_state import interface_addresses, vpc_state
@@ -38,6 +39,8 @@ class Account:
         self.region = region
         self.substrate = substrate
         self.lock = threading.RLock()
+        self.faults = FaultLedger()
+        self._remap_delay_seconds = remap_delay_seconds
         self._view = NetworkView(remap_delay_seconds)
         self._applied = VpcState()
         self._work: dict[str, queue.SimpleQueue[Effect | None]] = {}
@@ -69,17 +72,53 @@ class Account:
         """Bring the network and the machines after a change; hold the lock. Raises where the fabric does not answer."""
         now = time.monotonic()
         self._view.observe(interface_addresses(self.ec2), now)
-        state = vpc_state(self.ec2, self._view.at(now))
+        blocks = blocks_of(self.faults.current().values(), self._interface_of)
+        state = vpc_state(self.ec2, self._view.at(now), blocks)
         if state != self._applied:
             self.substrate.apply(state)
             self._applied = state
         for effect in self.ec2.take_effects():
             self._worker(effect.instance_id).put(effect)
-        self._later.notify_all()
+        if self._view.next_change() is not None:
+            self._later.notify_all()
+
+    def add_fault(self, fault: Fault) -> str:
+        """From now on something is wrong; the fault's id."""
+        with self.lock:
+            name = self.faults.add(fault)
+            self._follow_faults()
+            return name
+
+    def clear_faults(self, name: str | None = None) -> list[str]:
+        """Undo one fault, or all; the ids of what is undone. Raises FaultError for an id that is not there."""
+        with self.lock:
+            cleared = self.faults.clear(name)
+            self._follow_faults()
+            return cleared
+
+    def instance_of_key(self, access_key_id: str) -> str | None:
+        """The instance whose metadata gave these credentials; None for other keys. Hold the lock."""
+        for session in self.sts.assumed_roles:
+            if session.access_key_id == access_key_id:
+                return str(session.session_name) if session.session_name.startswith("i-") else None
+        return None
+
+    def _follow_faults(self) -> None:
+        remap_seconds = self.faults.remap_seconds()
+        self._view.set_delay(
+            self._remap_delay_seconds if remap_seconds is None else remap_seconds, now=time.monotonic()
+        )
+        self.settle()
+
+    def _interface_of(self, instance_id: str) -> str | None:
+        instance = self.ec2.get_instance_by_id(instance_id)
+        primary = instance.nics.get(0) if instance is not None else None
+        return None if primary is None else str(primary.id)
 
     def reset(self) -> None:
-        """An empty account: every machine ends, everything is forgotten. For tests."""
+        """An empty account: every machine ends, everything is forgotten, faults too. For tests."""
         with self.lock:
+            self.faults.clear()
             workers, self._work = self._work, {}
             for instance_id, work in workers.items():
                 work.put(Effect(kind="terminate", instance_id=instance_id))
@@ -87,7 +126,7 @@ class Account:
             for backends in (ec2_backends, iam_backends, sts_backends, ssm_backends):
                 backends.clear()
             reset_model_data()
-            self._view = NetworkView(self._view.delay_seconds)
+            self._view = NetworkView(self._remap_delay_seconds)
             self.settle()
 
     def close(self) -> None:

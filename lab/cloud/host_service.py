@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from werkzeug.wrappers import Response
 
+from lab.cloud.account import Account
+from lab.cloud.faults import FaultError, fault_from_json
 from lab.cloud.metadata_service import MetadataService
 
 INSTANCES = "/_lab/instances/"
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+FAULTS = "/_lab/faults"
+Environ = dict[str, Any]
+Wsgi = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
 class HostService:
@@ -18,20 +23,50 @@ class HostService:
 
     On the host no source address tells who asks, so the path does: an SDK finds its instance's credentials with
     AWS_EC2_METADATA_SERVICE_ENDPOINT=http://ADDRESS:PORT/_lab/instances/INSTANCE_ID/.
+
+    /_lab/faults: GET lists the faults in force, POST makes one of a JSON document (lab/cloud/faults.py), DELETE clears
+    all, DELETE /_lab/faults/ID one.
     """
 
-    def __init__(self, *, api: Wsgi, metadata: MetadataService) -> None:
+    def __init__(self, account: Account, *, api: Wsgi, metadata: MetadataService) -> None:
+        self._account = account
         self._api = api
         self._metadata = metadata
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """WSGI."""
         path = environ["PATH_INFO"]
         if path.startswith(INSTANCES):
             instance_id, _, rest = path.removeprefix(INSTANCES).partition("/")
             # The metadata service knows its caller by address; here the caller is whom the path names.
             return self._metadata({**environ, "REMOTE_ADDR": instance_id, "PATH_INFO": f"/{rest}"}, start_response)
-        if path.startswith("/_lab/"):
-            nothing: Iterable[bytes] = Response(f"nothing at {path}\n", status=404)(environ, start_response)
-            return nothing
-        return self._api(environ, start_response)
+        if not path.startswith("/_lab/"):
+            return self._api(environ, start_response)
+        if path == FAULTS or path.startswith(f"{FAULTS}/"):
+            answer = self._answer_about_faults(environ, path.removeprefix(FAULTS).lstrip("/") or None)
+        else:
+            answer = _json({"error": f"nothing at {path}"}, 404)
+        chunks: Iterable[bytes] = answer(environ, start_response)
+        return chunks
+
+    def _answer_about_faults(self, environ: Environ, name: str | None) -> Response:
+        method = environ["REQUEST_METHOD"]
+        try:
+            if method == "GET" and name is None:
+                return _json([self._shown(each) for each in self._account.faults.current()])
+            if method == "POST" and name is None:
+                added = self._account.add_fault(fault_from_json(environ["wsgi.input"].read()))
+                return _json(self._shown(added), 201)
+            if method == "DELETE":
+                return _json({"cleared": self._account.clear_faults(name)})
+        except FaultError as error:
+            return _json({"error": str(error)}, 400)
+        return _json({"error": f"no {method} here"}, 405)
+
+    def _shown(self, name: str) -> dict[str, Any]:
+        fault = self._account.faults.current().get(name)
+        return {"id": name} if fault is None else {"id": name, "text": fault.text, **fault.model_dump(mode="json")}
+
+
+def _json(document: Any, status: int = 200) -> Response:
+    return Response(json.dumps(document) + "\n", status=status, mimetype="application/json")

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from lab.cloud.account import Account
 from lab.cloud.api import Api
+from lab.cloud.host_service import HostService
+from lab.cloud.instance_facts import InstanceRegister
+from lab.cloud.metadata_service import MetadataService
 from lab.cloud.servers import Server, listen
 from lab.cloud.substrate import NoMachines, Substrate
 
@@ -30,7 +33,8 @@ def local_cloud(
     account = Account(region=region, substrate=carrier, remap_delay_seconds=remap_delay_seconds)
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    server = Server(listener, Api(account, delay_seconds=0.0))
+    metadata = MetadataService(InstanceRegister(account).facts_of_instance, faults=account.faults)
+    server = Server(listener, HostService(account, api=Api(account, delay_seconds=0.0), metadata=metadata))
     server.start()
     try:
         yield LocalCloud(endpoint=f"http://127.0.0.1:{port}", account=account, substrate=carrier)

@@ -14,7 +14,9 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
+from lab.cloud.faults import FaultLedger
 from lab.cloud.metadata import InstanceFacts, resolve, root_of
+from lab.cloud.servers import hang_up
 
 TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
 TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
@@ -31,12 +33,20 @@ class Token:
 
 
 class MetadataService:
-    """WSGI. `find` gives the facts of the instance with a source address, which the fabric vouches for."""
+    """WSGI. `find` gives the facts of the instance with a source address, which the fabric vouches for.
+
+    `faults` are what may be wrong with the service itself.
+    """
 
     def __init__(
-        self, find: Callable[[str], InstanceFacts | None], *, clock: Callable[[], float] = time.monotonic
+        self,
+        find: Callable[[str], InstanceFacts | None],
+        *,
+        faults: FaultLedger | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._find = find
+        self._faults = faults or FaultLedger()
         self._clock = clock
         self._lock = threading.Lock()
         self._tokens: dict[str, Token] = {}
@@ -51,6 +61,11 @@ class MetadataService:
         facts = self._find(environ["REMOTE_ADDR"])
         if facts is None:
             return _refused(404)
+        for name, fault in self._faults.of_metadata(facts.instance_id).items():
+            if fault.effect == "gone":  # in the lab's network the fabric loses the packets before
+                hang_up(environ)
+                return _refused(503)
+            self._faults.wait_in(name, fault.seconds)
         if not facts.enabled:
             return _refused(403)
         if path == TOKEN_PATH:

@@ -50,11 +50,10 @@ def run(options: CloudOptions, stop: threading.Event, announce: Callable[[int], 
     substrate: Substrate = _enter_fabric(options) if options.fabric else alone
     account = Account(region=options.region, substrate=substrate, remap_delay_seconds=options.remap_delay_seconds)
     register = InstanceRegister(account)
-    host_delay = 0.0 if options.fabric else options.api_delay_seconds
-    Server(
-        on_host,
-        HostService(api=Api(account, delay_seconds=host_delay), metadata=MetadataService(register.facts_of_instance)),
-    ).start()
+    alone_only = not options.fabric  # delays and faults are the machines' where there are machines
+    api = Api(account, delay_seconds=options.api_delay_seconds if alone_only else 0.0, faulty=alone_only)
+    metadata = MetadataService(register.facts_of_instance, faults=account.faults)
+    Server(on_host, HostService(account, api=api, metadata=metadata)).start()
     if options.fabric:
         _serve_machines(options, account, register)
     announcement = options.paths.home / "cloud.json"
@@ -94,7 +93,7 @@ def _serve_machines(options: CloudOptions, account: Account, register: InstanceR
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(issued.certificate, issued.key)
     Server(listen(API_ADDRESS, 443), Api(account, delay_seconds=options.api_delay_seconds), tls=tls).start()
-    Server(listen(METADATA_ADDRESS, 80), MetadataService(register.facts_of)).start()
+    Server(listen(METADATA_ADDRESS, 80), MetadataService(register.facts_of, faults=account.faults)).start()
 
     def has_address(address: str) -> bool:
         with account.lock:

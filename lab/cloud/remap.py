@@ -23,6 +23,11 @@ class NetworkView:
         self._said: Addresses = {}
         self._coming: deque[tuple[float, Addresses]] = deque()
 
+    def set_delay(self, seconds: float, *, now: float) -> None:
+        """From now on it takes `seconds`; what is under way takes no longer than that from now."""
+        self.delay_seconds = seconds
+        self._coming = deque((min(due, now + seconds), said) for due, said in self._coming)
+
     def observe(self, addresses: Addresses, now: float) -> None:
         """Take note of what the API says at `now` (monotonic seconds). A new interface is known at once."""
         if addresses != self._said:

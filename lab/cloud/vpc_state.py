@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab.cloud.corrections.security_groups import NUMBERS
-from lab.fabric.model import Address, Interface, Route, Rule, SecurityGroup, Subnet, VpcState
+from lab.fabric.model import Address, Block, Interface, Route, Rule, SecurityGroup, Subnet, VpcState
 
 # States in which an instance has, or is about to have, a machine that sends and receives.
 POWERED = ("pending", "running", "stopping")
@@ -22,8 +22,8 @@ def interface_addresses(backend: Any) -> dict[str, tuple[Address, ...]]:
     }
 
 
-def vpc_state(backend: Any, addresses: Mapping[str, tuple[Address, ...]]) -> VpcState:
-    """The interfaces of powered instances, and the subnets and groups of their VPCs.
+def vpc_state(backend: Any, addresses: Mapping[str, tuple[Address, ...]], blocks: tuple[Block, ...] = ()) -> VpcState:
+    """The interfaces of powered instances, the subnets and groups of their VPCs, and the `blocks` of faults.
 
     `addresses` is what the network knows of each interface, which may lag behind what the API says.
     """
@@ -41,6 +41,7 @@ def vpc_state(backend: Any, addresses: Mapping[str, tuple[Address, ...]]) -> Vpc
         subnets=tuple(_subnet(backend, subnet) for subnet in sorted(subnets, key=_id)),
         interfaces=tuple(_interface(interface, addresses) for interface in sorted(interfaces, key=_id)),
         groups=tuple(_group(group) for group in sorted(groups, key=_id)),
+        blocks=blocks,
     )
 
 

@@ -70,9 +70,26 @@ class Subnet:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Block:
+    """A fault: packets between two ends are lost.
+
+    An end is an interface's id, "api", "metadata", "internet" (what is beyond the gateway, less the API), or "*".
+    `protocol` is "-1" (all) or a number as text, `port` the source or destination port. `both_ways` False means only
+    from first to second.
+    """
+
+    first: str
+    second: str
+    protocol: str = "-1"
+    port: int | None = None
+    both_ways: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class VpcState:
     """Every VPC of the lab's account as packets see it."""
 
     subnets: tuple[Subnet, ...] = ()
     interfaces: tuple[Interface, ...] = ()
     groups: tuple[SecurityGroup, ...] = ()
+    blocks: tuple[Block, ...] = ()

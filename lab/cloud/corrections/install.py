@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Any
 
+import moto.core.responses as moto_responses
 import moto.ec2.models.elastic_ip_addresses as moto_elastic_ips
 import moto.ec2.models.elastic_network_interfaces as moto_interfaces
 import moto.ec2.models.instances as moto_instances
@@ -68,5 +70,8 @@ def install() -> None:
         # moto's serializer finds `InstanceId` as `id` by the name of the resource's class.
         resource.__name__ = name
         setattr(module, name, resource)
+    # It lists a class's methods anew at every call, which is a fifth of what a call takes.
+    if not hasattr(moto_responses.method_names_from_class, "cache_info"):
+        moto_responses.method_names_from_class = cache(moto_responses.method_names_from_class)
     ec2_backends.backend = LabBackend
     import_module("moto.ec2.urls").url_paths["{0}/"] = LabAnswers.dispatch

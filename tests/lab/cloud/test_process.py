@@ -150,7 +150,7 @@ def test_inside_the_labs_network(tmp_path: Path) -> None:
             assert json.loads(done.stdout) == {
                 "dns": ["192.0.2.10"],
                 "nxdomain": 3,
-                "api": "HTTP/1.1 400 BAD REQUEST",  # unsigned: it is for no service
+                "api": "HTTP/1.1 403 FORBIDDEN",  # unsigned: it is for no service
                 "metadata": 404,  # the caller is no instance
             }
             keys = {"aws_access_key_id": "lab", "aws_secret_access_key": "lab"}
