@@ -41,8 +41,15 @@ class FaultClient:
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - the lab's own
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            raise FaultRefusedError(json.load(error)["error"]) from None
+            raise FaultRefusedError(_reason(error)) from None
         except OSError as error:
             raise FaultRefusedError(
                 f"the lab's cloud does not answer: {error}; clear it away with `lab down` and bring it up again"
             ) from None
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.load(error)["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"the lab's cloud answers {error.code} about faults: it is of another version; run: lab down, lab up"
