@@ -10,7 +10,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from botocore.auth import SigV4Auth
@@ -18,7 +18,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 ALGORITHM = "AWS4-HMAC-SHA256"
-STAMP = "%Y%m%dT%H%M%SZ"
+STAMP = re.compile(r"\d{8}T\d{6}Z")
 SCOPE = re.compile(r"([^/]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request")
 
 
@@ -64,8 +64,9 @@ def read_claim(authorization: str) -> Claim | None:
 
 def stamp_of(call: Call) -> datetime | None:
     """When the request says it was signed; None where it does not say."""
+    stamp = call.headers.get("x-amz-date", "")
     try:
-        return datetime.strptime(call.headers.get("x-amz-date", ""), STAMP).replace(tzinfo=UTC)
+        return datetime.fromisoformat(stamp) if STAMP.fullmatch(stamp) else None
     except ValueError:
         return None
 
@@ -86,11 +87,10 @@ def is_signed(call: Call, claim: Claim, secret: str) -> bool:
     request = AWSRequest(
         method=call.method,
         url=call.url,
-        data=call.body,
         headers={name: call.headers[name] for name in claim.signed_headers},
     )
     request.context["timestamp"] = stamp
-    signer = _Recalculation(Credentials(claim.key_id, secret), claim.service, claim.region)
+    signer = _Recalculation(Credentials(claim.key_id, secret), claim.service, claim.region, body_hash=body_hash)
     expected = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
     return hmac.compare_digest(expected.encode(), claim.signature.encode())
 
@@ -98,6 +98,14 @@ def is_signed(call: Call, claim: Claim, secret: str) -> bool:
 class _Recalculation(SigV4Auth):
     """botocore's signer, over exactly the headers that the caller signed: itself it would leave some out."""
 
+    def __init__(self, credentials: Credentials, service: str, region: str, *, body_hash: str) -> None:
+        super().__init__(credentials, service, region)
+        self._body_hash = body_hash
+
     def headers_to_sign(self, request: Any) -> Any:
         """All that were given."""
         return request.headers
+
+    def payload(self, request: Any) -> str:  # noqa: ARG002 - botocore's signature
+        """The hash of the body, which is known."""
+        return self._body_hash

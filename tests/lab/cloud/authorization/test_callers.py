@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 import botocore.auth
 import pytest
@@ -24,11 +21,10 @@ from lab.cloud.authorization.gate import is_administrator
 from lab.cloud.local import LocalCloud
 from tests.lab.cloud.authorization.conftest import ROOT, Caller, Callers, allow
 from tests.lab.cloud.authorization.scene import ACCOUNT
-from tests.lab.cloud.authorization.signing import signed
+from tests.lab.cloud.authorization.signing import FORM, signed, signed_post
 from tests.lab.cloud.conftest import client, refused
 
 pytestmark = pytest.mark.cloud
-FORM = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
 # What one asks of each service, and its codes: nobody's key, a signature that does not hold, a session that is over.
 SERVICES: dict[str, tuple[Callable[[Any], Any], tuple[str, int], tuple[str, int], tuple[str, int]]] = {
     "ec2": (lambda c: c.describe_vpcs(), ("AuthFailure", 401), ("AuthFailure", 401), ("RequestExpired", 400)),
@@ -63,20 +59,9 @@ def answer(call: Callable[[], Any]) -> tuple[str, int]:
 
 def post(cloud: LocalCloud, caller: Caller, **options: Any) -> tuple[int, str]:
     """DescribeVpcs, signed by our own hand; the status and the answer."""
-    sent = options.pop("sent", None)
-    body = urlencode({"Action": "DescribeVpcs", "Version": "2016-11-15"}).encode()
-    host = cloud.endpoint.removeprefix("http://")
+    body = b"Action=DescribeVpcs&Version=2016-11-15"
     token = options.pop("token", caller.token)
-    more = {**FORM, **options.pop("more", {})}
-    headers = signed(
-        host=host, body=body, key_id=caller.key_id, secret=caller.secret, token=token, more=more, **options
-    )
-    request = urllib.request.Request(f"{cloud.endpoint}/", data=sent or body, headers=headers, method="POST")
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return response.status, response.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+    return signed_post(cloud.endpoint, body, key_id=caller.key_id, secret=caller.secret, token=token, **options)
 
 
 @pytest.mark.parametrize("service", SERVICES)
