@@ -39,6 +39,7 @@ OF_CALLER = frozenset(
         "ListSSHPublicKeys",
     }
 )
+TAGGING_WHILE_MAKING = {f"Create{kind}": f"iam:Tag{kind}" for kind in ("Role", "User", "Policy", "InstanceProfile")}
 # The parameters that name parameters, documents and instances of Systems Manager.
 SSM_PARAMETERS = {
     **dict.fromkeys(
@@ -60,7 +61,7 @@ PUBLIC_PARAMETERS = "/aws/"
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """A resource a call is about, and the condition keys it has. `action` is another than the call's for PassRole."""
+    """A resource a call is about, and the condition keys it has. `action` is set where the call takes another right."""
 
     arn: str
     keys: Context
@@ -78,6 +79,9 @@ def iam_resources(iam: Any, principal: Principal, action: str, parameters: Param
         if boundary := parameters.get("PermissionsBoundary") or boundary_of(resource):
             keys["iam:permissionsboundary"] = (str(boundary),)
         yield About(arn=arn, keys=keys)
+        # What makes something and gives it tags takes the right to tag it, too.
+        if action in TAGGING_WHILE_MAKING and parameters.get("Tags"):
+            yield About(arn=arn, keys=keys, action=TAGGING_WHILE_MAKING[action])
     if action == "AddRoleToInstanceProfile" and (role := _by_name(iam.roles, parameters.get("RoleName"))):
         yield passed_role(role)
 

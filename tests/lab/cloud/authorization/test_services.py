@@ -206,6 +206,23 @@ def test_conditions_of_iam(caller: Caller, iam: Any) -> None:
         assert passes(caller("iam").update_role, RoleName="r") is expected
 
 
+def test_to_tag_what_one_makes_is_a_right_of_its_own(caller: Caller) -> None:
+    tags = {"Tags": [{"Key": "Team", "Value": "lb"}]}
+    for kind, arn, call in (
+        ("Role", "role/n", lambda c, **more: c.create_role(RoleName="n", AssumeRolePolicyDocument=EC2, **more)),
+        (
+            "InstanceProfile",
+            "instance-profile/n",
+            lambda c, **more: c.create_instance_profile(InstanceProfileName="n", **more),
+        ),
+        ("User", "user/n", lambda c, **more: c.create_user(UserName="n", **more)),
+    ):
+        making = allow(f"iam:Create{kind}", f"{IAM}:{arn}")
+        assert not passes(call, caller.may(making)("iam"), **tags)
+        assert passes(call, caller("iam"))
+        assert passes(call, caller.may(making, allow(f"iam:Tag{kind}", f"{IAM}:{arn}"))("iam"), **tags)
+
+
 def test_a_role_put_into_a_profile_is_passed(caller: Caller, iam: Any) -> None:
     """Or whoever may fill a profile could hand itself any role by a machine."""
     iam.create_role(RoleName="r", AssumeRolePolicyDocument=EC2)
