@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lab.fabric.client import FabricClient
-from lab.machines import qemu
 from lab.paths import lab_paths
 from lab.running import LabError, RunningLab
 
