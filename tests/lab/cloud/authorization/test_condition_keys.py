@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from werkzeug.test import Client
 
+from lab.cloud.api import Api
+from lab.cloud.local import LocalCloud
 from tests.lab.cloud.authorization.conftest import ASSIGN, Caller, Callers, allow, deny, trust
 from tests.lab.cloud.authorization.scene import (
     ACCOUNT,
@@ -19,6 +22,7 @@ from tests.lab.cloud.authorization.scene import (
     modify,
     permitted,
 )
+from tests.lab.cloud.authorization.signing import FORM, signed
 
 pytestmark = pytest.mark.cloud
 # A right under a condition that holds for the call, and the same under one that does not.
@@ -155,6 +159,17 @@ def test_a_condition_key(
     for condition, allowed in (("true", False), ("false", True)):
         known = caller.may(allow(action, Condition={"Null": {key: condition}}))
         assert permitted(call, known("ec2"), scene) is allowed
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_transport_is_secure_over_tls(cloud: LocalCloud, caller: Caller, scheme: str) -> None:
+    caller.may(allow("ec2:DescribeVpcs", Condition={"Bool": {"aws:SecureTransport": "true"}}))
+    body = b"Action=DescribeVpcs&Version=2016-11-15"
+    keys = {"key_id": caller.key_id, "secret": caller.secret, "token": caller.token}
+    headers = signed(host="localhost", body=body, more=FORM, **keys)
+    http = Client(Api(cloud.account, delay_seconds=0.0))
+    got = http.post("/", data=body, headers=headers, base_url=f"{scheme}://localhost/")
+    assert got.status_code == (200 if scheme == "https" else 403), got.text
 
 
 def test_conditions_on_the_caller(scene: Scene, callers: Callers, iam: Any) -> None:

@@ -101,6 +101,13 @@ def test_variables(text: str, found: str) -> None:
     assert is_like(filled(text), found)
 
 
+@pytest.mark.parametrize("text", ["b?/*/${aws:username}", "${aws:username}*", "?${*}${aws:username}"])
+def test_wildcards_beside_variables(text: str) -> None:
+    values = {"b?/*/${aws:username}": "bx/y/z/ann", "${aws:username}*": "ann!", "?${*}${aws:username}": "x*ann"}
+    for other, value in values.items():
+        assert is_like(filled(text), value) is (other == text)
+
+
 def test_a_star_of_the_request_is_no_wildcard() -> None:
     wanted = pattern("${aws:PrincipalTag/team}", variables=True).filled(CONTEXT) or ""
     assert is_like(wanted, "a*b") and not is_like(wanted, "axb")

@@ -374,6 +374,8 @@ def outcome(stack: Stack, call: Callable[[Stack], Any]) -> str:
         call(stack)
     except ClientError as error:
         return f"{error.response['Error']['Code']} {error.response['ResponseMetadata']['HTTPStatusCode']}"
+    except LookupError as error:
+        return f"something is gone: {error!r}"
     return YES
 
 

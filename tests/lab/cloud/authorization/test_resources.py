@@ -250,6 +250,15 @@ def test_a_resource_that_is_not_there_is_refused_before_it_is_looked_for(scene: 
         callers.role(allow(ASSIGN))("ec2").assign_private_ip_addresses(**gone)
 
 
+def test_a_resource_that_must_be_named_and_is_not_is_any_of_its_type(scene: Scene, caller: Caller) -> None:
+    own = [{"Name": "vpc-id", "Values": [scene.ids["vpc"]]}]
+    acl = scene.world.ec2.describe_network_acls(Filters=own)["NetworkAcls"][0]["NetworkAclId"]
+    gone = {"NetworkAclId": acl, "AssociationId": "aclassoc-0123456789abcdef0"}
+    for more, allowed in (([], False), ([scene.arn("subnet")], False), ([f"{HERE}:subnet/*"], True)):
+        rights = allow("ec2:ReplaceNetworkAclAssociation", [f"{HERE}:network-acl/{acl}", *more])
+        assert permitted(caller.may(rights)("ec2").replace_network_acl_association, **gone) is allowed, more
+
+
 def test_new_things_with_tags(scene: Scene, caller: Caller) -> None:
     tags = {"TagSpecifications": [{"ResourceType": "security-group-rule", "Tags": [TAG]}]}
 
