@@ -116,8 +116,12 @@ def checksum(data: bytes) -> int:
 
 def adjust_checksum(value: int, removed: bytes, added: bytes) -> int:
     """The checksum `value` after the even-aligned bytes `removed` became `added`, equally long (RFC 1624, eq. 3)."""
-    words = len(removed) // 2
-    return ~fold((~value & 0xFFFF) + 0xFFFF * words - word_sum(removed) + word_sum(added)) & 0xFFFF
+    return ~fold((~value & 0xFFFF) + checksum_delta(removed, added)) & 0xFFFF
+
+
+def checksum_delta(removed: bytes, added: bytes) -> int:
+    """What `adjust_checksum` adds: not negative, and less than 2**19 for the two addresses of a packet."""
+    return 0xFFFF * (len(removed) // 2) - word_sum(removed) + word_sum(added)
 
 
 def build_packet(

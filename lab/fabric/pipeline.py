@@ -40,7 +40,7 @@ from lab.fabric.routing import (
 from lab.fabric.rules import DropRule
 from lab.fabric.topology import ROUTER_MAC, InterfaceView, Topology
 from lab.fabric.tracking import Connection, ConnectionTable
-from lab.fabric.translation import translate
+from lab.fabric.translation import SegmentTranslation, segment_translation, translate, translate_segment
 
 FLOW_LIMIT = 32768
 
@@ -66,6 +66,7 @@ class _Flow(NamedTuple):
 
     path: Path
     connections: tuple[Connection, ...]
+    translation: SegmentTranslation | None
 
 
 class Pipeline:
@@ -116,7 +117,9 @@ class Pipeline:
                 return None
         for connection in flow.connections:
             connection.expires = now + connection.timeout
-        return [_deliver(flow.path, data)]
+        if flow.translation is not None:
+            data = translate_segment(data, flow.translation)
+        return [Delivery(flow.path.port, flow.path.header + data)]
 
     def _handle_from_outside(self, port: str, data: bytes, now: float) -> list[Delivery] | Drop:
         if port == INTERNET:
@@ -190,7 +193,8 @@ class Pipeline:
         if packet.protocol == TCP and packet.header_length == 20 and path.ttl is None and not packet.fragmented:
             if len(self._flows) >= FLOW_LIMIT:
                 self._flows.clear()
-            self._flows[port, macs, packet.data[12:24]] = _Flow(path, tuple(connections))
+            ready = None if path.translation is None else segment_translation(packet.data[12:20], path.translation)
+            self._flows[port, macs, packet.data[12:24]] = _Flow(path, tuple(connections), ready)
         return [_deliver(path, packet.data)]
 
     def _is_walled_off(self, port: str, path: Path, packet: Packet) -> bool:

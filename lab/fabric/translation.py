@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from lab.fabric.packets import ICMP, ICMP_ERRORS, TCP, UDP, adjust_checksum
+from lab.fabric.packets import ICMP, ICMP_ERRORS, TCP, UDP, adjust_checksum, checksum_delta
 
 # Where the checksum stands in the transport header.
 _CHECKSUM_AT = {TCP: 16, UDP: 6}
+_SUMS = struct.Struct("!HH")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +38,32 @@ def translate(data: bytes, translation: Translation) -> bytes:
     if data[9] == ICMP and not _later_fragment(data) and data[header_length] in ICMP_ERRORS:
         _translate_quoted(packet, header_length, translation)
     return bytes(packet)
+
+
+class SegmentTranslation(NamedTuple):
+    """A translation of one TCP connection's segments, ready: the new addresses and what they add to the checksums."""
+
+    addresses: bytes
+    delta: int
+
+
+def segment_translation(addresses: bytes, translation: Translation) -> SegmentTranslation:
+    """The translation for segments with the `addresses` (bytes 12 to 20 of their packets)."""
+    source = addresses[:4] if translation.source is None else translation.source.to_bytes(4)
+    destination = addresses[4:] if translation.destination is None else translation.destination.to_bytes(4)
+    return SegmentTranslation(source + destination, checksum_delta(addresses, source + destination))
+
+
+def translate_segment(data: bytes, translation: SegmentTranslation) -> bytes:
+    """As `translate`, several times as fast, for an unfragmented TCP packet without IP options."""
+    addresses, delta = translation
+    # RFC 1624 twice. A sum of 16 + 19 bits is folded by two steps.
+    outer = (~(data[10] << 8 | data[11]) & 0xFFFF) + delta
+    outer = (outer & 0xFFFF) + (outer >> 16)
+    inner = (~(data[36] << 8 | data[37]) & 0xFFFF) + delta
+    inner = (inner & 0xFFFF) + (inner >> 16)
+    sums = _SUMS.pack(~(outer + (outer >> 16)) & 0xFFFF, ~(inner + (inner >> 16)) & 0xFFFF)
+    return b"".join((data[:10], sums[:2], addresses, data[20:36], sums[2:], data[38:]))
 
 
 def _readdress(packet: bytearray, addresses: bytes) -> None:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -278,21 +277,3 @@ def test_the_host_s_network_is_not_touched(fabric: Fabric) -> None:
     names = {name for _, name in socket.if_nameindex()}
     assert names.isdisjoint({"inet0", "svc0"})
     assert in_namespace_of(fabric.process.pid, lambda: {name for _, name in socket.if_nameindex()}) >= {"inet0", "svc0"}
-
-
-def test_throughput_is_enough_for_emulated_machines(fabric: Fabric) -> None:
-    """One tracked connection, the best case. Measured 500 000 to 690 000 a second; machines send some 10 000."""
-    web, other = Card(fabric.run, W1.id), Card(fabric.run, W2.id)
-    segment = frame(W1, tcp("10.0.0.80:9", "10.0.0.194:80", flags=A), W2)
-    total = 40_000
-    began = time.monotonic()
-    sender = threading.Thread(target=lambda: [web.send(*[segment] * 100) for _ in range(total // 100)])
-    sender.start()
-    for _ in range(total):
-        other.receive()
-    seconds = time.monotonic() - began
-    sender.join()
-    print(f"{total / seconds:.0f} frames/s")
-    assert total / seconds > 5_000
-    web.close()
-    other.close()

@@ -212,6 +212,22 @@ def test_jumbo_frames_pass_inside_only() -> None:
     assert dropped(pipeline().handle(W1.id, giant, 0)) == ("mtu", "eni-w1")
 
 
+def test_by_the_gateway_the_short_way_delivers_what_the_long_one_did() -> None:
+    cases = [
+        (D1.id, frame(D1, tcp("10.0.0.36:9", f"{CLIENT}:80", flags=A, data=b"odd"))),
+        (D1.id, frame(D1, tcp(f"{VIRTUAL_IP}:80", f"{CLIENT}:9", flags=A, data=b"even"))),
+        ("inet0", tcp(f"{CLIENT}:9", f"{SERVICE_PUBLIC}:80", flags=A, data=b"in")),
+        (D2.id, frame(D2, tcp("10.0.0.56:9", f"{SERVICE_PUBLIC}:80", flags=A, data=b"hairpin"))),
+    ]
+    for port, data in cases:
+        fabric = pipeline()
+        first = fabric.handle(port, data, 0)
+        assert isinstance(first, list)
+        assert fabric.handle(port, data, 0) == first
+        packet = first[0].data if first[0].port == "inet0" else first[0].data[14:]
+        assert faults_in(packet) == []
+
+
 def test_the_short_way_obeys_the_size_too() -> None:
     fabric = pipeline()
     ack = frame(D1, tcp("10.0.0.36:9", f"{CLIENT}:80", flags=A))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.fabric.packets import adjust_checksum, checksum, parse_packet, with_ttl
-from lab.fabric.translation import Translation, translate
+from lab.fabric.translation import Translation, segment_translation, translate, translate_segment
 from tests.lab.fabric.world import (
     CLIENT,
     D1,
@@ -44,6 +46,31 @@ def test_both_checksums_are_right_after_any_translation(source, destination, dat
     assert int.from_bytes(got[16:20]) == (destination if inward else number("198.51.100.7"))
     changed = {10, 11, *range(12, 20), *((36, 37) if build is tcp else (26, 27))}
     assert [at for at in range(len(packet)) if packet[at] != got[at] and at not in changed] == []
+
+
+@given(addresses, addresses, addresses, addresses, st.booleans(), st.booleans(), st.integers(0, 0xFFFF), payloads)
+def test_the_short_way_translates_as_the_long_one(old, other, source, destination, out, inward, wrong, data) -> None:  # type: ignore[no-untyped-def]
+    """Also what is wrong on entry; a TCP checksum of ones and one of zero are the same number."""
+    for packet in (
+        tcp(f"{IPv4Address(old)}:9", f"{IPv4Address(other)}:80", data=data),
+        ip(str(IPv4Address(old)), str(IPv4Address(other)), 6, bytes(16) + wrong.to_bytes(2) + bytes(2) + data),
+    ):
+        wanted = Translation(source=source if out else None, destination=destination if inward else None)
+        got = translate_segment(packet, segment_translation(packet[12:20], wanted))
+        expected = translate(packet, wanted)
+        assert (got[:36], got[38:]) == (expected[:36], expected[38:])
+        assert int.from_bytes(got[36:38]) % 0xFFFF == int.from_bytes(expected[36:38]) % 0xFFFF
+        assert faults_in(got) == faults_in(packet)
+
+
+def test_the_short_way_carries_in_every_sum() -> None:
+    packet = tcp("255.255.255.254:9", "255.255.255.253:80")
+    wanted = Translation(source=number("255.255.255.252"))
+    ready = segment_translation(packet[12:20], wanted)
+    for value in range(0x10000):
+        both = value.to_bytes(2)
+        changed = packet[:10] + both + packet[12:36] + both + packet[38:]
+        assert translate_segment(changed, ready) == translate(changed, wanted), value
 
 
 @given(st.binary(min_size=20, max_size=60).filter(lambda data: len(data) % 2 == 0), st.data())
