@@ -150,12 +150,12 @@ def tls_port(cloud: LocalCloud, tmp_path: Path) -> Iterator[int]:
 
 def test_broken_tls_ends_that_connection_only(tls_port: int, tmp_path: Path) -> None:
     for garbage in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\xff\xff" + b"\x00" * 100, b""):
-        with socket.create_connection(("127.0.0.1", tls_port), timeout=10) as connection:
-            with suppress(OSError):  # it may be gone before we have said all
-                connection.sendall(garbage)
-                connection.shutdown(socket.SHUT_WR)
-                while connection.recv(4096):
-                    pass
+        # The server may be gone before we have said all.
+        with socket.create_connection(("127.0.0.1", tls_port), timeout=10) as connection, suppress(OSError):
+            connection.sendall(garbage)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(4096):
+                pass
     trusting = ssl.create_default_context(cafile=tmp_path / "authority" / "ca.pem")
     with (
         socket.create_connection(("127.0.0.1", tls_port), timeout=10) as raw,
