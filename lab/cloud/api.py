@@ -20,7 +20,6 @@ from lab.cloud.servers import hang_up
 
 log = logging.getLogger(__name__)
 SERVICES = ("ec2", "iam", "sts", "ssm")
-RESET_PATH = "/moto-api/reset"
 FIELDS = 10_000
 Environ = dict[str, Any]
 
@@ -59,11 +58,7 @@ class Api:
         try:
             body = environ["wsgi.input"].read()
             environ["wsgi.input"] = io.BytesIO(body)
-            if environ["PATH_INFO"] == RESET_PATH:
-                self.account.reset()
-                answer = Response("{}", mimetype="application/json")
-            else:
-                answer = self._call(environ, body)
+            answer = self._call(environ, body)
         except RefusedError as refused:
             answer = refused.answer
         chunks: Iterable[bytes] = answer(environ, start_response)

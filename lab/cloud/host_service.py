@@ -14,6 +14,7 @@ from lab.cloud.metadata_service import MetadataService
 
 INSTANCES = "/_lab/instances/"
 FAULTS = "/_lab/faults"
+RESET = "/moto-api/reset"
 Environ = dict[str, Any]
 Wsgi = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
@@ -25,7 +26,7 @@ class HostService:
     AWS_EC2_METADATA_SERVICE_ENDPOINT=http://ADDRESS:PORT/_lab/instances/INSTANCE_ID/.
 
     /_lab/faults: GET lists the faults in force, POST makes one of a JSON document (lab/cloud/faults.py), DELETE clears
-    all, DELETE /_lab/faults/ID one.
+    all, DELETE /_lab/faults/ID one. POST /moto-api/reset, as moto has it, empties the account: from the host only.
     """
 
     def __init__(self, account: Account, *, api: Wsgi, metadata: MetadataService) -> None:
@@ -40,9 +41,12 @@ class HostService:
             instance_id, _, rest = path.removeprefix(INSTANCES).partition("/")
             # The metadata service knows its caller by address; here the caller is whom the path names.
             return self._metadata({**environ, "REMOTE_ADDR": instance_id, "PATH_INFO": f"/{rest}"}, start_response)
-        if not path.startswith("/_lab/"):
+        if path == RESET and environ["REQUEST_METHOD"] == "POST":
+            self._account.reset()
+            answer = _json({})
+        elif not path.startswith("/_lab/"):
             return self._api(environ, start_response)
-        if path == FAULTS or path.startswith(f"{FAULTS}/"):
+        elif path == FAULTS or path.startswith(f"{FAULTS}/"):
             answer = self._answer_about_faults(environ, path.removeprefix(FAULTS).lstrip("/") or None)
         else:
             answer = _json({"error": f"nothing at {path}"}, 404)

@@ -12,7 +12,9 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from lab.cloud.api import Api
 from lab.cloud.local import LocalCloud
 from lab.fabric.model import Block
 from lab.fault_client import FaultClient, FaultRefusedError
@@ -236,3 +238,11 @@ def test_reset_forgets_faults(faults: FaultClient, cloud: LocalCloud) -> None:
     faults.add({"kind": "api", "effect": "error"})
     cloud.account.reset()
     assert faults.current() == []
+
+
+def test_only_the_host_may_empty_the_account(cloud: LocalCloud, world: World) -> None:
+    machines = Api(cloud.account, delay_seconds=0)
+    builder = EnvironBuilder("/moto-api/reset", method="POST")
+    _, status, _ = run_wsgi_app(machines, builder.get_environ(), buffered=True)
+    assert status.startswith("403")
+    assert world.ec2.describe_vpcs(VpcIds=[world.vpc])["Vpcs"]
