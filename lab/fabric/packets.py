@@ -59,6 +59,8 @@ def parse_packet(data: bytes) -> Packet | None:
     header_length = (first & 0x0F) * 4
     if first >> 4 != 4 or header_length < 20 or not header_length <= total <= len(data):
         return None
+    if (fragment & 0x1FFF) * 8 + total - header_length > 0xFFFF:
+        return None  # a fragment beyond the end of any packet
     if total < len(data):
         data = data[:total]  # Ethernet padding
     transport: Transport | None = None

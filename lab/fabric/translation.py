@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from lab.fabric.packets import ICMP, ICMP_ERRORS, TCP, UDP, adjust_checksum
+from lab.fabric.packets import ICMP, ICMP_ERRORS, TCP, UDP, adjust_checksum, word_sum
 
 # Where the checksum stands in the transport header.
 _CHECKSUM_AT = {TCP: 16, UDP: 6}
+_BOTH_CHECKSUMS = {TCP: struct.Struct("!10xH24xH"), UDP: struct.Struct("!10xH14xH")}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,16 +28,59 @@ class Translation:
     quoted_destination: Mapping[int, int] = field(default_factory=dict)
 
 
+class Rewrite(NamedTuple):
+    """A translation made ready for the packets of one flow: TCP or UDP, no options, no fragments."""
+
+    addresses: bytes
+    added: int  # to the sum of a checksum's words
+    protocol: int
+
+    def apply(self, data: bytes) -> bytes:
+        """What `translate` makes of the flow's IPv4 packet `data`, sooner."""
+        header, transport = _BOTH_CHECKSUMS[self.protocol].unpack_from(data)
+        at = 20 + _CHECKSUM_AT[self.protocol]
+        if self.protocol == TCP:
+            transport = self._adjust(transport)
+        elif transport:
+            transport = self._adjust(transport) or 0xFFFF
+        return b"".join(
+            (
+                data[:10],
+                self._adjust(header).to_bytes(2),
+                self.addresses,
+                data[20:at],
+                transport.to_bytes(2),
+                data[at + 2 :],
+            )
+        )
+
+    def _adjust(self, value: int) -> int:
+        total = (~value & 0xFFFF) + self.added
+        total = (total & 0xFFFF) + (total >> 16)
+        return ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
+
+
+def prepare(data: bytes, translation: Translation) -> Rewrite:
+    """The rewrite of the flow that the packet `data` is of."""
+    addresses = _translated(data, translation)
+    return Rewrite(addresses, 0xFFFF * 4 - word_sum(data[12:20]) + word_sum(addresses), data[9])
+
+
 def translate(data: bytes, translation: Translation) -> bytes:
     """The IPv4 packet `data` with its addresses translated; checksums that were wrong stay wrong."""
-    source = data[12:16] if translation.source is None else translation.source.to_bytes(4)
-    destination = data[16:20] if translation.destination is None else translation.destination.to_bytes(4)
     packet = bytearray(data)
-    _readdress(packet, source + destination)
+    _readdress(packet, _translated(data, translation))
     header_length = (data[0] & 0x0F) * 4
     if data[9] == ICMP and not _later_fragment(data) and data[header_length] in ICMP_ERRORS:
         _translate_quoted(packet, header_length, translation)
     return bytes(packet)
+
+
+def _translated(data: bytes, translation: Translation) -> bytes:
+    """Source and destination as they become."""
+    source = data[12:16] if translation.source is None else translation.source.to_bytes(4)
+    destination = data[16:20] if translation.destination is None else translation.destination.to_bytes(4)
+    return source + destination
 
 
 def _readdress(packet: bytearray, addresses: bytes) -> None:
@@ -57,8 +103,8 @@ def _readdress(packet: bytearray, addresses: bytes) -> None:
 
 def _translate_quoted(packet: bytearray, offset: int, translation: Translation) -> None:
     old = bytes(packet[offset + 8 :])
-    if len(old) < 20 or old[0] >> 4 != 4:
-        return
+    if len(old) < 20 or not 0x45 <= old[0] <= 0x4F:
+        return  # no IPv4 header, or one too short to be one
     quoted = bytearray(old)
     source, destination = int.from_bytes(old[12:16]), int.from_bytes(old[16:20])
     source = translation.quoted_source.get(source, source)

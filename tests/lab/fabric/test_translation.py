@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.fabric.packets import adjust_checksum, checksum, parse_packet, with_ttl
-from lab.fabric.translation import Translation, translate
+from lab.fabric.translation import Translation, prepare, translate
 from tests.lab.fabric.world import (
     CLIENT,
     D1,
@@ -44,6 +44,17 @@ def test_both_checksums_are_right_after_any_translation(source, destination, dat
     assert int.from_bytes(got[16:20]) == (destination if inward else number("198.51.100.7"))
     changed = {10, 11, *range(12, 20), *((36, 37) if build is tcp else (26, 27))}
     assert [at for at in range(len(packet)) if packet[at] != got[at] and at not in changed] == []
+
+
+@given(addresses, addresses, payloads, st.sampled_from([tcp, udp]), st.booleans(), st.integers(0, 0xFFFF))
+def test_the_short_way_translates_as_the_long_one_does(source, destination, data, build, inward, checksum) -> None:  # type: ignore[no-untyped-def]
+    wanted = Translation(source=source, destination=destination if inward else None)
+    rewrite = prepare(build("10.0.0.36:1234", "198.51.100.7:80"), wanted)
+    packet = bytearray(build("10.0.0.36:1234", "198.51.100.7:80", data=data, ttl=9, identification=77))
+    assert rewrite.apply(bytes(packet)) == translate(bytes(packet), wanted)
+    at = 36 if build is tcp else 26
+    packet[at : at + 2] = checksum.to_bytes(2)  # right or wrong, UDP's zero among them
+    assert rewrite.apply(bytes(packet)) == translate(bytes(packet), wanted)
 
 
 @given(st.binary(min_size=20, max_size=60).filter(lambda data: len(data) % 2 == 0), st.data())
@@ -122,6 +133,14 @@ def test_an_error_of_a_machine_quotes_the_client_s_packet_as_the_client_sent_it(
     assert faults_in(got) == []
     assert ends(got) == ("203.0.113.10", CLIENT)
     assert got[28:] == udp(f"{CLIENT}:9", f"{SERVICE_PUBLIC}:99", b"x" * 9)
+
+
+@pytest.mark.parametrize("first", [0x40, 0x44, 0x65, 0x00])
+def test_what_is_quoted_but_no_packet_stays_as_it_is(first: int) -> None:
+    quoted = bytes((first,)) + tcp(f"{SERVICE_PUBLIC}:80", f"{CLIENT}:9")[1:]
+    error = icmp("198.51.100.200", SERVICE_PUBLIC, 3, 4, rest=bytes(4) + quoted)
+    mapping = {number(SERVICE_PUBLIC): number(VIRTUAL_IP)}
+    assert translate(error, Translation(destination=number(VIRTUAL_IP), quoted_source=mapping))[28:] == quoted
 
 
 @given(st.binary(max_size=120))
