@@ -41,6 +41,15 @@ class FabricClient:
         """
         return dict(self._request({"op": "drops"})["drops"])
 
+    def usage(self) -> dict[str, float]:
+        """What the fabric has done since it began, and what that cost.
+
+        `frames` it was given, `delivered` ones it gave (answers of its own among them), `cpu_seconds` of its process,
+        `uptime_seconds`.
+        """
+        answer = self._request({"op": "usage"})
+        return {name: value for name, value in answer.items() if name != "ok"}
+
     def ping(self) -> int:
         """The fabric's process id; its network namespace is /proc/PID/ns/net."""
         return int(self._request({"op": "ping"})["pid"])
