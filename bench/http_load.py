@@ -57,8 +57,8 @@ def measure(lab: RunningLab, *, connections: int, seconds: int) -> Load:
         seconds=took,
         requests_per_second=float(rate[1]) if rate else 0.0,
         failed=sum(map(int, (*errors.groups(), refused))) if errors else int(refused),
-        frames_per_second=(after.frames - usage.frames) / took,
-        fabric_share=(after.cpu_seconds - usage.cpu_seconds) / took,
+        frames_per_second=(after["frames"] - usage["frames"]) / took,
+        fabric_share=(after["cpu_seconds"] - usage["cpu_seconds"]) / took,
         machines={name: (cpu_seconds(pid) - before[name]) / took for name, pid in pids.items()},
     )
 

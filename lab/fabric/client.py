@@ -4,36 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lab.fabric.codec import to_json
 from lab.fabric.model import VpcState
-
-
-@dataclass(frozen=True, kw_only=True)
-class Usage:
-    """What a fabric did since it began: frames taken from its ports, frames it delivered, CPU time, and its age."""
-
-    frames: int
-    delivered: int
-    cpu_seconds: float
-    uptime_seconds: float
-
-    def since(self, earlier: Usage) -> Usage:
-        """What it did between two answers of one fabric."""
-        return Usage(
-            frames=self.frames - earlier.frames,
-            delivered=self.delivered - earlier.delivered,
-            cpu_seconds=self.cpu_seconds - earlier.cpu_seconds,
-            uptime_seconds=self.uptime_seconds - earlier.uptime_seconds,
-        )
-
-    @property
-    def cpu_share(self) -> float:
-        """Of one core: 1.0 is a fabric that did nothing but work, and may have been the bottleneck."""
-        return self.cpu_seconds / self.uptime_seconds if self.uptime_seconds else 0.0
 
 
 class FabricError(RuntimeError):
@@ -66,15 +41,14 @@ class FabricClient:
         """
         return dict(self._request({"op": "drops"})["drops"])
 
-    def usage(self) -> Usage:
-        """What it did since it began and what that cost; a benchmark asks before and after."""
+    def usage(self) -> dict[str, float]:
+        """What the fabric has done since it began, and what that cost.
+
+        `frames` it was given, `delivered` ones it gave (answers of its own among them), `cpu_seconds` of its process,
+        `uptime_seconds`.
+        """
         answer = self._request({"op": "usage"})
-        return Usage(
-            frames=int(answer["frames"]),
-            delivered=int(answer["delivered"]),
-            cpu_seconds=float(answer["cpu_seconds"]),
-            uptime_seconds=float(answer["uptime_seconds"]),
-        )
+        return {name: value for name, value in answer.items() if name != "ok"}
 
     def ping(self) -> int:
         """The fabric's process id; its network namespace is /proc/PID/ns/net."""

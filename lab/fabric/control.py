@@ -24,7 +24,7 @@ class Controlled(Protocol):
         """The last frames dropped a rule."""
 
     def usage(self) -> dict[str, float]:
-        """What it did and what that cost; see `FabricClient.usage`."""
+        """Frames handled and delivered, processor time and uptime."""
 
     def ping(self) -> int:
         """The process id."""
@@ -51,7 +51,7 @@ def _answer(fabric: Controlled, request: object) -> dict[str, Any]:
         case "drops":
             return {"drops": fabric.drops()}
         case "usage":
-            return fabric.usage()
+            return dict(fabric.usage())
         case "ping":
             return {"pid": fabric.ping()}
     raise ValueError(f"unknown operation {operation!r}: apply, counters, drops, usage and ping are the ones there are")

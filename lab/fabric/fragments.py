@@ -1,11 +1,12 @@
-"""Later fragments carry no ports: remember the first one's, so that the groups judge a datagram as one."""
+"""Fragments: the later ones carry no ports, so remember the first one's; and the gateway makes some (RFC 791)."""
 
 from __future__ import annotations
 
-from lab.fabric.packets import Packet, Transport
+from lab.fabric.packets import Packet, Transport, adjust_checksum
 
 MEMORY_SECONDS = 30.0  # Linux reassembles for as long (ip-sysctl, ipfrag_time)
 MEMORY_LIMIT = 4096
+_MORE_FRAGMENTS = 0x2000
 
 
 class FragmentMemory:
@@ -24,3 +25,17 @@ class FragmentMemory:
             return packet
         expires, transport = self._seen.get(key, (now, None))
         return None if transport is None or expires <= now else packet._replace(transport=transport)
+
+
+def split(data: bytes, mtu: int) -> list[bytes]:
+    """The IPv4 packet `data`, which has no options, in fragments of at most `mtu` bytes; it may be one itself."""
+    field, payload = int.from_bytes(data[6:8]), data[20:]
+    step = (mtu - 20) // 8 * 8
+    fragments = []
+    for at in range(0, len(payload), step):
+        part = payload[at : at + step]
+        more = _MORE_FRAGMENTS if at + step < len(payload) else field & _MORE_FRAGMENTS
+        changed = (20 + len(part)).to_bytes(2) + data[4:6] + (more | (field & 0x1FFF) + at // 8).to_bytes(2)
+        value = adjust_checksum(int.from_bytes(data[10:12]), data[2:8], changed)
+        fragments.append(data[:2] + changed + data[8:10] + value.to_bytes(2) + data[12:20] + part)
+    return fragments

@@ -7,7 +7,11 @@ FRAME_LIMIT = 4096 + 65536
 
 
 class FramingError(ValueError):
-    """The peer does not speak the framing."""
+    """The peer does not speak the framing; `start` are the bytes it said instead."""
+
+    def __init__(self, text: str, start: bytes) -> None:
+        super().__init__(text)
+        self.start = start
 
 
 def packed(frame: bytes) -> bytes:
@@ -29,7 +33,9 @@ class FrameReader:
         while end - at >= 4:
             length = int.from_bytes(buffer[at : at + 4])
             if length > FRAME_LIMIT:
-                raise FramingError(f"a frame of {length} bytes, {FRAME_LIMIT} is the most QEMU sends")
+                raise FramingError(
+                    f"a frame of {length} bytes, {FRAME_LIMIT} is the most QEMU sends", buffer[at : at + FRAME_LIMIT]
+                )
             after = at + 4 + length
             if after > end:
                 break

@@ -10,6 +10,7 @@ from lab.fabric.model import Rule
 from lab.fabric.packets import ICMP, TCP, UDP, Packet
 
 ALL = -1
+_EVERY_PORT = range(65536)
 
 
 class Permission(NamedTuple):
@@ -21,6 +22,58 @@ class Permission(NamedTuple):
     network: int
     mask: int
     members: frozenset[int] | None
+
+
+class GroupRules(NamedTuple):
+    """What all groups of an interface permit together.
+
+    `open_here` and `open_there` are the ports, by protocol, of flows that are not tracked: of the interface's own end,
+    which the world may reach, and of the other end, which the interface may reach in all the world.
+    """
+
+    ingress: tuple[Permission, ...]
+    egress: tuple[Permission, ...]
+    open_here: Mapping[int, tuple[range, ...]]
+    open_there: Mapping[int, tuple[range, ...]]
+
+    def leaves_untracked(self, packet: Packet, *, outbound: bool) -> bool:
+        """Whether the packet is of a flow that rules for all the world let pass both ways; they permit it, then."""
+        protocol, transport = packet.protocol, packet.transport
+        if protocol not in (TCP, UDP) or transport is None:
+            return False
+        here, there = transport.source_port, transport.destination_port
+        if not outbound:
+            here, there = there, here
+        return any(here in ports for ports in self.open_here[protocol]) or any(
+            there in ports for ports in self.open_there[protocol]
+        )
+
+
+def combine(*, ingress: tuple[Permission, ...], egress: tuple[Permission, ...]) -> GroupRules:
+    """The rules of all groups of an interface, and which flows they leave untracked.
+
+    EC2 user guide, "Untracked connections": a rule that permits TCP or UDP for 0.0.0.0/0, and one in the other
+    direction that permits 0.0.0.0/0 on any port. (Automatically tracked connections are of things the lab has not.)
+    """
+    return GroupRules(ingress, egress, _open_ports(ingress, egress), _open_ports(egress, ingress))
+
+
+def _open_ports(asked: Iterable[Permission], answering: Iterable[Permission]) -> dict[int, tuple[range, ...]]:
+    """The ports that `asked` opens to all the world, by protocol, where `answering` permits whatever answer."""
+    return {
+        protocol: _open_to_all(asked, protocol) if _EVERY_PORT in _open_to_all(answering, protocol) else ()
+        for protocol in (TCP, UDP)
+    }
+
+
+def _open_to_all(permissions: Iterable[Permission], protocol: int) -> tuple[range, ...]:
+    return tuple(
+        _EVERY_PORT
+        if permission.protocol == ALL or permission.low == ALL
+        else range(permission.low, permission.high + 1)
+        for permission in permissions
+        if permission.protocol in (ALL, protocol) and permission.members is None and permission.mask == 0
+    )
 
 
 def compile_rule(rule: Rule, members: Mapping[str, frozenset[int]], where: str, faults: list[str]) -> Permission | None:

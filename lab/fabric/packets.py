@@ -59,6 +59,8 @@ def parse_packet(data: bytes) -> Packet | None:
     header_length = (first & 0x0F) * 4
     if first >> 4 != 4 or header_length < 20 or not header_length <= total <= len(data):
         return None
+    if (fragment & 0x1FFF) * 8 + total - header_length > 0xFFFF:
+        return None  # a fragment beyond the end of any packet
     if total < len(data):
         data = data[:total]  # Ethernet padding
     transport: Transport | None = None
@@ -116,12 +118,8 @@ def checksum(data: bytes) -> int:
 
 def adjust_checksum(value: int, removed: bytes, added: bytes) -> int:
     """The checksum `value` after the even-aligned bytes `removed` became `added`, equally long (RFC 1624, eq. 3)."""
-    return ~fold((~value & 0xFFFF) + checksum_delta(removed, added)) & 0xFFFF
-
-
-def checksum_delta(removed: bytes, added: bytes) -> int:
-    """What `adjust_checksum` adds: not negative, and less than 2**19 for the two addresses of a packet."""
-    return 0xFFFF * (len(removed) // 2) - word_sum(removed) + word_sum(added)
+    words = len(removed) // 2
+    return ~fold((~value & 0xFFFF) + 0xFFFF * words - word_sum(removed) + word_sum(added)) & 0xFFFF
 
 
 def build_packet(

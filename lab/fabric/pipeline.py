@@ -8,17 +8,15 @@ from typing import NamedTuple
 from lab.fabric.arp import answer_arp
 from lab.fabric.blocks import is_blocked
 from lab.fabric.dhcp import CLIENT_PORT, SERVER_PORT, answer_dhcp
-from lab.fabric.fragments import FragmentMemory
+from lab.fabric.flows import FlowCache
+from lab.fabric.fragments import FragmentMemory, split
 from lab.fabric.packets import (
     ARP,
     BROADCAST,
     ETHERNET_HEADER,
-    FIN,
     ICMP,
     IPV4,
     IPV6,
-    RST,
-    SYN,
     TCP,
     UDP,
     Packet,
@@ -30,6 +28,7 @@ from lab.fabric.packets import (
 from lab.fabric.routing import (
     INTERNET,
     SERVICES,
+    VPC_MTU,
     Path,
     Refusal,
     end_of,
@@ -39,10 +38,10 @@ from lab.fabric.routing import (
 )
 from lab.fabric.rules import DropRule
 from lab.fabric.topology import ROUTER_MAC, InterfaceView, Topology
-from lab.fabric.tracking import Connection, ConnectionTable
-from lab.fabric.translation import SegmentTranslation, segment_translation, translate, translate_segment
+from lab.fabric.tracking import UNTRACKED, Connection, ConnectionTable
+from lab.fabric.translation import translate
 
-FLOW_LIMIT = 32768
+SMTP = 25
 
 
 class Delivery(NamedTuple):
@@ -61,14 +60,6 @@ class Drop:
     answers: tuple[Delivery, ...] = ()
 
 
-class _Flow(NamedTuple):
-    """A verdict that later segments of a TCP connection share while its tracked connections live."""
-
-    path: Path
-    connections: tuple[Connection, ...]
-    translation: SegmentTranslation | None
-
-
 class Pipeline:
     """The VPCs between their ports. `now` is in seconds of any clock that does not go back."""
 
@@ -77,7 +68,7 @@ class Pipeline:
         self._domain = domain
         self._tables: dict[str, ConnectionTable] = {}
         self._fragments = FragmentMemory()
-        self._flows: dict[tuple[str, bytes, bytes], _Flow] = {}
+        self._flows = FlowCache()
 
     def apply(self, topology: Topology) -> None:
         """Go by another topology from now on; connections stay tracked on the interfaces that stay."""
@@ -93,39 +84,19 @@ class Pipeline:
 
     def handle(self, port: str, frame: bytes, now: float) -> list[Delivery] | Drop:
         """What becomes of a frame from an interface, or of an IP packet from INTERNET or SERVICES."""
-        if port in (INTERNET, SERVICES):
+        is_outside = port in (INTERNET, SERVICES)
+        offset = 0 if is_outside else ETHERNET_HEADER
+        flow = self._flows.find(port, frame, offset, now)
+        if flow is not None:
+            return [Delivery(flow.path.port, flow.carry(frame, offset))]
+        if is_outside:
             return self._handle_from_outside(port, frame, now)
         sender = self.topology.interfaces.get(port)
         if sender is None:
             return Drop(rule=DropRule.NO_MACHINE, interface=port)
-        if frame[12:15] == b"\x08\x00\x45":
-            data = frame[ETHERNET_HEADER:]
-            delivered = self._by_flow(port, frame[:12], data, now)
-            if delivered is not None:
-                return delivered
         return self._handle_from_interface(sender, frame, now)
 
-    def _by_flow(self, port: str, macs: bytes, data: bytes, now: float) -> list[Delivery] | None:
-        """The short way for an established TCP connection: no options, no fragment, no SYN, FIN or RST."""
-        if len(data) < 40 or data[9] != TCP or data[33] & (SYN | FIN | RST):
-            return None
-        flow = self._flows.get((port, macs, data[12:24]))
-        if flow is None or len(data) > flow.path.mtu or data[6] & 0x3F or data[7] or data[0] != 0x45:
-            return None
-        for connection in flow.connections:
-            if connection.expires <= now:
-                return None
-        for connection in flow.connections:
-            connection.expires = now + connection.timeout
-        if flow.translation is not None:
-            data = translate_segment(data, flow.translation)
-        return [Delivery(flow.path.port, flow.path.header + data)]
-
     def _handle_from_outside(self, port: str, data: bytes, now: float) -> list[Delivery] | Drop:
-        if port == INTERNET:
-            delivered = self._by_flow(port, b"", data, now)
-            if delivered is not None:
-                return delivered
         packet = parse_packet(data)
         if packet is None:
             is_ipv6 = len(data) > 0 and data[0] >> 4 == 6
@@ -170,31 +141,36 @@ class Pipeline:
         self, port: str, macs: bytes, sender: InterfaceView | None, path: Path, packet: Packet, now: float
     ) -> list[Delivery] | Drop:
         """Groups and size, along a path."""
+        if packet.data[8] == 0:
+            return Drop(rule=DropRule.TIME_TO_LIVE, interface=port)
         judged = self._fragments.resolve(port, packet, now) if packet.fragmented else packet
         if judged is None:
             return Drop(rule=DropRule.FRAGMENT, interface=port)
-        connections = []
+        tracked: tuple[tuple[Connection, bool], ...] = ()
         if sender is not None and path.leaves_by_groups:
-            admitted = self._table(sender).admit(judged, sender.egress, outbound=True, now=now)
+            admitted = self._table(sender).admit(judged, sender.rules, outbound=True, now=now)
             if isinstance(admitted, DropRule):
                 return Drop(rule=admitted, interface=sender.id)
-            connections.append(admitted)
+            if admitted is not UNTRACKED:
+                tracked = ((admitted, True),)
+            if path.translation is not None and _is_mail(judged):
+                return Drop(rule=DropRule.GATEWAY_SMTP, interface=sender.id)
         # Between the sender's groups and the receiver's: what is lost on the way was sent, and tracked as sent.
         if self.topology.walls and self._is_walled_off(port, path, judged):
             return Drop(rule=DropRule.FAULT_BLOCKED, interface=path.port if sender is None else sender.id)
-        if len(packet.data) > path.mtu:
+        is_too_big = len(packet.data) > path.mtu
+        if is_too_big and (path.mtu == VPC_MTU or packet.dont_fragment or packet.header_length > 20):
             return Drop(rule=DropRule.MTU, interface=port, answers=self._too_big(sender, path, packet, now))
         if path.receiver is not None:
             seen = _as_received(judged, path)
-            admitted = self._table(path.receiver).admit(seen, path.receiver.ingress, outbound=False, now=now)
+            admitted = self._table(path.receiver).admit(seen, path.receiver.rules, outbound=False, now=now)
             if isinstance(admitted, DropRule):
                 return Drop(rule=admitted, interface=path.receiver.id)
-            connections.append(admitted)
-        if packet.protocol == TCP and packet.header_length == 20 and path.ttl is None and not packet.fragmented:
-            if len(self._flows) >= FLOW_LIMIT:
-                self._flows.clear()
-            ready = None if path.translation is None else segment_translation(packet.data[12:20], path.translation)
-            self._flows[port, macs, packet.data[12:24]] = _Flow(path, tuple(connections), ready)
+            if admitted is not UNTRACKED:
+                tracked = (*tracked, (admitted, False))
+        if is_too_big:
+            return [_deliver(path, part) for part in split(packet.data, path.mtu)]
+        self._flows.remember(port, macs, path, packet, tracked)
         return [_deliver(path, packet.data)]
 
     def _is_walled_off(self, port: str, path: Path, packet: Packet) -> bool:
@@ -208,13 +184,16 @@ class Pipeline:
         message = build_fragmentation_needed(packet, router=sender.subnet.router, mtu=path.mtu)
         parsed = parse_packet(message)
         assert parsed is not None and parsed.protocol == ICMP
-        if isinstance(self._table(sender).admit(parsed, sender.ingress, outbound=False, now=now), DropRule):
+        if isinstance(self._table(sender).admit(parsed, sender.rules, outbound=False, now=now), DropRule):
             return ()
         header = ethernet_header(destination=sender.mac, source=ROUTER_MAC)
         return (Delivery(sender.id, header + message),)
 
     def _table(self, interface: InterfaceView) -> ConnectionTable:
-        return self._tables.setdefault(interface.id, ConnectionTable())
+        table = self._tables.get(interface.id)
+        if table is None:
+            table = self._tables[interface.id] = ConnectionTable()
+        return table
 
 
 def _deliver(path: Path, data: bytes) -> Delivery:
@@ -234,6 +213,10 @@ def _as_received(packet: Packet, path: Path) -> Packet:
         source=packet.source if source is None else source,
         destination=packet.destination if destination is None else destination,
     )
+
+
+def _is_mail(packet: Packet) -> bool:
+    return packet.protocol == TCP and packet.transport is not None and packet.transport.destination_port == SMTP
 
 
 def _is_dhcp(packet: Packet, sender: InterfaceView) -> bool:

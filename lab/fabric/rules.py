@@ -8,7 +8,7 @@ from enum import StrEnum
 class DropRule(StrEnum):
     """A reason to drop, counted by interface: the sender's, or the receiver's where the comment says so."""
 
-    MALFORMED = "malformed"  # shorter than its headers say
+    MALFORMED = "malformed"  # shorter than its headers say, or nothing the fabric can make sense of
     ETHERTYPE = "ethertype"  # neither ARP, IPv4 nor IPv6
     IPV6 = "ipv6"  # the lab's VPCs have IPv4 only
     SOURCE_MAC = "src-mac"  # the Ethernet source is not the interface's own
@@ -31,9 +31,11 @@ class DropRule(StrEnum):
     GATEWAY_FOREIGN_SOURCE = "igw-source-not-an-address-of-this-eni"
     GATEWAY_NO_PUBLIC_SOURCE = "igw-no-eip-for-source"
     GATEWAY_NO_PUBLIC_DESTINATION = "wan-in-no-eip"  # to a public address that no interface has
+    GATEWAY_SMTP = "igw-smtp"  # EC2 lets nobody reach TCP port 25 of a public address unless asked to
     NO_SUCH_HOST = "internet-no-such-host"  # the lab's internet has no such network
     SERVICE_FOREIGN_SOURCE = "svc-source-not-a-link-service"  # the namespace tried to reach a VPC by the back door
-    MTU = "mtu"  # bigger than the way allows; answered with ICMP where it must not be fragmented, else only dropped
+    TIME_TO_LIVE = "ttl-zero"  # no hop is left: an answer of the metadata service that somebody passes on
+    MTU = "mtu"  # bigger than a VPC carries, or than the gateway and not to be fragmented: this is answered with ICMP
     FRAGMENT = "fragment-without-first"  # a later fragment before (or 30 s after) the first, so without known ports
     GROUP_EGRESS = "sg-egress"
     GROUP_INGRESS = "sg-ingress"  # the receiver's

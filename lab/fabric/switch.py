@@ -50,10 +50,10 @@ class Switch:
         self._listeners: dict[str, socket.socket] = {}
         self._machines: dict[str, MachineConnection] = {}
         self._dirty: set[str] = set()
-        self._stopped = False
         self._began = time.monotonic()
-        self._frames = 0
-        self._delivered = 0
+        self._frames = self._delivered = 0
+        self._has_failed = False
+        self._stopped = False
         for name, descriptor in self._tuns.items():
             self._watch(descriptor, lambda _, name=name, tun=descriptor: self._read_tun(name, tun))  # type: ignore[misc]
         self._control = listen(run / "fabric.sock")
@@ -113,7 +113,7 @@ class Switch:
         return self._journal.last()
 
     def usage(self) -> dict[str, float]:
-        """Frames and CPU time of this process since it began."""
+        """What it has done since it began, and what that cost; see `FabricClient.usage`."""
         return {
             "frames": self._frames,
             "delivered": self._delivered,
@@ -171,6 +171,8 @@ class Switch:
             frames = machine.receive()
         except FramingError as error:
             log.warning("%s: %s; closing", machine.interface, error)
+            name = machine.interface
+            self._journal.note(DropRule.MALFORMED, name, came_from=name, frame=error.start)
             frames = None
         if frames is None:
             self._disconnect(machine.interface)
@@ -189,18 +191,30 @@ class Switch:
     def _forward(self, port: str, frames: list[bytes]) -> None:
         now = time.monotonic()
         handle = self._pipeline.handle
-        self._frames += len(frames)
+        delivered = 0
         for frame in frames:
-            verdict = handle(port, frame, now)
+            try:
+                verdict = handle(port, frame, now)
+            except Exception:
+                verdict = self._survive(port, frame)
             if isinstance(verdict, Drop):
                 self._journal.note(verdict.rule, verdict.interface, came_from=port, frame=frame)
                 verdict = list(verdict.answers)
             for delivery in verdict:
                 refused = self._deliver(delivery)
                 if refused is None:
-                    self._delivered += 1
+                    delivered += 1
                 else:
                     self._journal.note(refused, delivery.port, came_from=port, frame=frame)
+        self._frames += len(frames)
+        self._delivered += delivered
+
+    def _survive(self, port: str, frame: bytes) -> Drop:
+        """Call from an exception handler: one frame that the pipeline cannot take must not cost all the machines."""
+        if not self._has_failed:
+            log.exception("a frame of %s made the pipeline fail; the next ones are counted only: %s", port, frame.hex())
+            self._has_failed = True
+        return Drop(rule=DropRule.MALFORMED, interface=port)
 
     def _deliver(self, delivery: Delivery) -> DropRule | None:
         """Queue it for its machine, or write it to its TUN; the rule by which it is lost instead, if it is."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
 from lab.fabric.blocks import Wall, compile_blocks
-from lab.fabric.groups import Permission, compile_rule
+from lab.fabric.groups import GroupRules, Permission, combine, compile_rule
 from lab.fabric.model import Interface, Rule, Subnet, VpcState
 
 # The VPC router's MAC; a locally administered address outside what the cloud gives to interfaces (02:...).
@@ -59,8 +59,7 @@ class InterfaceView:
     primary: int
     source_dest_check: bool
     metadata_hop_limit: int
-    ingress: tuple[Permission, ...]
-    egress: tuple[Permission, ...]
+    rules: GroupRules
 
     @property
     def public_addresses(self) -> dict[int, int]:
@@ -202,8 +201,10 @@ def _interface(
         primary=privates[0],
         source_dest_check=interface.source_dest_check,
         metadata_hop_limit=interface.metadata_hop_limit,
-        ingress=tuple(permission for group in interface.groups for permission in permissions[group][0]),
-        egress=tuple(permission for group in interface.groups for permission in permissions[group][1]),
+        rules=combine(
+            ingress=tuple(permission for group in interface.groups for permission in permissions[group][0]),
+            egress=tuple(permission for group in interface.groups for permission in permissions[group][1]),
+        ),
     )
 
 

@@ -1,14 +1,15 @@
 """Connection tracking of one interface: what lets a reply pass that no rule allows.
 
 Times are of the EC2 user guide, "Security group connection tracking", where it gives them, else of Linux (kernel
-documentation, nf_conntrack-sysctl). A change of rules does not cut what is tracked.
+documentation, nf_conntrack-sysctl). A change of rules does not cut what is tracked; it cuts at once what is not: flows
+between rules for all the world (`GroupRules`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 
-from lab.fabric.groups import Permission, permits
+from lab.fabric.groups import ALL, GroupRules, permits
 from lab.fabric.packets import ACK, FIN, ICMP, RST, SYN, TCP, UDP, Packet
 from lab.fabric.rules import DropRule
 
@@ -19,9 +20,12 @@ TCP_RESET_SECONDS = 10.0  # Linux, close
 UDP_SECONDS = 30.0  # EC2: one way, or a single request and response
 UDP_STREAM_SECONDS = 180.0  # EC2: more than one request and response
 ICMP_SECONDS = 30.0  # Linux, nf_conntrack_icmp_timeout
-OTHER_SECONDS = 600.0  # Linux's generic timeout, and what EC2 users see for protocol 112
+OTHER_SECONDS = 600.0  # EC2: protocols other than TCP, UDP and ICMP
 CONNECTION_LIMIT = 65536
 SWEEP_SECONDS = 10.0
+
+_TIMEOUTS = {TCP: TCP_ESTABLISHED_SECONDS, UDP: UDP_SECONDS, ICMP: ICMP_SECONDS}
+_BOTH = frozenset((True, False))
 
 # ICMP queries and their replies (RFC 792, RFC 950): reply type -> query type.
 _ICMP_REPLIES = {0: 8, 14: 13, 16: 15, 18: 17}
@@ -29,45 +33,64 @@ _ICMP_QUERIES = frozenset(_ICMP_REPLIES.values())
 
 
 class Connection:
-    """One tracked connection: it lives until `expires`, and each packet lengthens that by `timeout` (seconds)."""
+    """One tracked connection: it lives until `expires`, and each packet lengthens that by `timeout` (seconds).
 
-    __slots__ = ("_exchanges", "_finished", "_last_outbound", "_opened_outbound", "_replied", "expires", "timeout")
+    `has_opening` is False where a TCP connection was met in the middle and only one direction was allowed so far.
+    """
 
-    def __init__(self, *, outbound: bool, timeout: float = float("inf")) -> None:
-        self.timeout = timeout
+    __slots__ = (
+        "_exchanges",
+        "_finished",
+        "_is_datagrams",
+        "_last_outbound",
+        "_replied",
+        "expires",
+        "has_opening",
+        "opened_outbound",
+        "timeout",
+    )
+
+    def __init__(self, protocol: int, *, outbound: bool, has_opening: bool = True) -> None:
+        self.timeout = _TIMEOUTS.get(protocol, OTHER_SECONDS)
         self.expires = float("inf")
-        self._opened_outbound = outbound
+        self._is_datagrams = protocol == UDP
+        self.opened_outbound = outbound
+        self.has_opening = has_opening
         self._last_outbound = outbound
         self._replied = False
         self._exchanges = 0
-        self._finished: set[bool] = set()
+        self._finished: frozenset[bool] = frozenset()
 
     @property
-    def closing(self) -> bool:
-        """Whether both ends said FIN, or one said RST."""
-        return len(self._finished) == 2
+    def may_begin_again(self) -> bool:
+        """Whether an opening packet is another connection's: both ends said FIN, or one RST, or none was seen yet."""
+        return len(self._finished) == 2 or not self.has_opening
 
     def note(self, packet: Packet, *, outbound: bool, now: float) -> None:
         """Take a packet of it into account."""
-        if outbound != self._opened_outbound:
+        if outbound != self.opened_outbound:
             self._replied = True
-            self._exchanges += self._last_outbound == self._opened_outbound
-        self._last_outbound = outbound
         if packet.protocol == TCP:
             self.timeout = self._tcp_timeout(packet, outbound)
-        elif packet.protocol == UDP:
-            self.timeout = UDP_STREAM_SECONDS if self._exchanges > 1 else UDP_SECONDS
-        else:
-            self.timeout = ICMP_SECONDS if packet.protocol == ICMP else OTHER_SECONDS
+        self.renew(outbound=outbound, now=now)
+
+    def renew(self, *, outbound: bool, now: float) -> None:
+        """A packet that says nothing new but that it goes on: any of UDP, a TCP segment in the middle."""
+        if self._is_datagrams and self._exchanges < 2 and outbound != self._last_outbound:
+            self._last_outbound = outbound
+            if outbound != self.opened_outbound:
+                self._exchanges += 1
+                if self._exchanges == 2:
+                    self.timeout = UDP_STREAM_SECONDS
         self.expires = now + self.timeout
 
     def _tcp_timeout(self, packet: Packet, outbound: bool) -> float:
         flags = packet.transport.tcp_flags if packet.transport else 0
         if flags & RST:
-            self._finished = {True, False}
+            self._finished = _BOTH
             return TCP_RESET_SECONDS
         if flags & FIN:
-            self._finished.add(outbound)
+            self._finished |= {outbound}
         if self._finished:
             return min(self.timeout, TCP_CLOSING_SECONDS)
         if flags & SYN and not self._replied:
@@ -76,8 +99,8 @@ class Connection:
         return TCP_ESTABLISHED_SECONDS
 
 
-# What passes by rule alone. The place for flows that EC2 does not track either (any-any rules both ways).
-UNTRACKED = Connection(outbound=True)
+# What passes by rule alone: ICMP errors, and flows between rules for all the world.
+UNTRACKED = Connection(ALL, outbound=True)
 
 
 class ConnectionTable:
@@ -90,24 +113,31 @@ class ConnectionTable:
     def __len__(self) -> int:
         return len(self._connections)
 
-    def admit(
-        self, packet: Packet, permissions: Iterable[Permission], *, outbound: bool, now: float
-    ) -> Connection | DropRule:
+    def admit(self, packet: Packet, rules: GroupRules, *, outbound: bool, now: float) -> Connection | DropRule:
         """The connection the packet belongs to, begun by it where a rule allows; else why it may not pass."""
+        permissions = rules.egress if outbound else rules.ingress
         refused = DropRule.GROUP_EGRESS if outbound else DropRule.GROUP_INGRESS
         remote = packet.destination if outbound else packet.source
         key = _key(packet, outbound=outbound)
         if key is None:
             return UNTRACKED if permits(permissions, packet, remote) else refused
         connection = self._connections.get(key)
-        if connection is None or connection.expires <= now or (connection.closing and _opens(packet)):
-            if not permits(permissions, packet, remote):
-                return refused
+        opens = packet.protocol != TCP or _opens(packet)
+        if connection is None or connection.expires <= now or (opens and connection.may_begin_again):
             if connection is not None:
                 connection.expires = now  # whoever still holds it must look again
-            elif not self._has_room(now):
+            if rules.leaves_untracked(packet, outbound=outbound):
+                return UNTRACKED
+            if not permits(permissions, packet, remote):
+                return refused
+            if connection is None and not self._has_room(now):
                 return DropRule.TRACKING_FULL
-            connection = self._connections[key] = Connection(outbound=outbound)
+            connection = self._connections[key] = Connection(packet.protocol, outbound=outbound, has_opening=opens)
+        elif not connection.has_opening and outbound != connection.opened_outbound:
+            # Met in the middle: it has let nobody in yet. Else the first answer after a rule's end would undo that end.
+            if not permits(permissions, packet, remote):
+                return refused
+            connection.has_opening = True
         connection.note(packet, outbound=outbound, now=now)
         return connection
 

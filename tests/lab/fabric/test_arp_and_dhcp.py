@@ -26,7 +26,6 @@ from tests.lab.fabric.world import (
     pipeline,
     udp,
     with_group,
-    with_interface,
 )
 
 COOKIE = b"\x63\x82\x53\x63"
@@ -53,29 +52,6 @@ def test_the_fabric_answers_arp_with_the_owner_s_mac(target: str, answer: bytes)
     assert struct.unpack("!HHBBH6sI6sI", got[14:]) == (
         1, 0x800, 6, 4, 2, answer, number(target), mac(D2), number("10.0.0.56"),
     )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("frame", "rule"),
-    [
-        (arp(D2, VIRTUAL_IP, VIRTUAL_IP), "garp-request"),
-        (arp(D2, VIRTUAL_IP, VIRTUAL_IP, operation=2), "garp-reply"),
-        (arp(D2, VIRTUAL_IP, "10.0.0.80", operation=2, to=mac(W1)), "arp-reply-ignored"),
-        (arp(D2, "10.0.0.56", "10.0.0.56"), "garp-request"),
-        (arp(D2, "0.0.0.0", "10.0.0.56"), "arp-own"),  # a probe for its own address (RFC 5227)
-        (arp(D2, "10.0.0.56", "10.0.0.77"), "arp-no-owner"),
-        (arp(D2, "10.0.0.56", "10.0.1.50"), "arp-no-owner"),  # another subnet's
-        (arp(D2, "10.0.0.56", "10.0.0.80", operation=3), "malformed"),
-        (arp(D2, "10.0.0.56", "10.0.0.80")[:40], "malformed"),
-    ],
-)
-def test_arp_that_reaches_nobody(frame: bytes, rule: str) -> None:
-    assert dropped(pipeline().handle(D2.id, frame, 0)) == (rule, "eni-d2")
-
-
-def test_arp_for_an_address_that_moved_answers_with_the_new_owner() -> None:
-    moved = with_interface("eni-d1", addresses=D1.addresses[:1])
-    assert dropped(pipeline(moved).handle(W1.id, arp(W1, "10.0.0.80", VIRTUAL_IP), 0))[0] == "arp-no-owner"
 
 
 def dhcp_message(sender: Interface, kind: int, *, current: str = "0.0.0.0", flags: int = 0, **options: bytes) -> bytes:

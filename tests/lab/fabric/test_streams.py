@@ -81,7 +81,7 @@ class Recorder:
         return {}
 
     def usage(self) -> dict[str, float]:
-        return {"frames": 3, "delivered": 2, "cpu_seconds": 0.5, "uptime_seconds": 4.0}
+        return {"frames": 3, "delivered": 2, "cpu_seconds": 0.5, "uptime_seconds": 9.5}
 
     def ping(self) -> int:
         return 7
@@ -89,13 +89,13 @@ class Recorder:
 
 def test_control_answers_each_operation() -> None:
     fabric = Recorder()
-    ask = [{"op": "ping"}, {"op": "counters"}, {"op": "drops"}, {"op": "usage"}, {"op": "apply", "state": {}}]
+    ask = [{"op": "ping"}, {"op": "usage"}, {"op": "counters"}, {"op": "drops"}, {"op": "apply", "state": {}}]
     answers = [json.loads(answer_line(fabric, json.dumps(request).encode())) for request in ask]
     assert answers == [
         {"ok": True, "pid": 7},
+        {"ok": True, "frames": 3, "delivered": 2, "cpu_seconds": 0.5, "uptime_seconds": 9.5},
         {"ok": True, "counters": {"sg-egress": {"eni-1": 2}}},
         {"ok": True, "drops": {}},
-        {"ok": True, "frames": 3, "delivered": 2, "cpu_seconds": 0.5, "uptime_seconds": 4.0},
         {"ok": True},
     ]
     assert fabric.applied == [VpcState()]

@@ -3,12 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lab.fabric.model import Address, Route, Rule, Subnet
 from lab.fabric.topology import ROUTER_MAC, StateError, compile_state
-from tests.lab.fabric.world import D1, STATE, W1, frame, pipeline, tcp, with_group, with_interface
+from tests.lab.fabric.world import STATE, W1, with_group, with_interface
 
 
 @pytest.mark.parametrize(
@@ -73,12 +71,3 @@ def test_the_most_specific_route_wins_and_local_among_equals() -> None:
     subnet = view.subnets["subnet-a"]
     targets = [subnet.route(int.from_bytes(bytes(at))) for at in ((10, 0, 9, 1), (10, 0, 8, 1), (11, 0, 0, 1))]
     assert targets == ["eni-d2", "local", "igw-1"]
-
-
-@given(st.binary(max_size=80), st.sampled_from([0, 6, 14, 23, 34]))
-def test_no_frame_and_no_packet_makes_the_pipeline_fail(noise: bytes, keep: int) -> None:
-    fabric = pipeline()
-    good = frame(D1, tcp("10.0.0.36:9", "10.0.0.80:80"), W1)
-    for port in (D1.id, "inet0", "svc0"):
-        start = good[14:] if port != D1.id else good
-        fabric.handle(port, start[:keep] + noise, 0)

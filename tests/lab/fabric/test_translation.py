@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.fabric.packets import adjust_checksum, checksum, parse_packet, with_ttl
-from lab.fabric.translation import Translation, segment_translation, translate, translate_segment
+from lab.fabric.translation import Translation, prepare, translate
 from tests.lab.fabric.world import (
     CLIENT,
     D1,
@@ -48,29 +46,15 @@ def test_both_checksums_are_right_after_any_translation(source, destination, dat
     assert [at for at in range(len(packet)) if packet[at] != got[at] and at not in changed] == []
 
 
-@given(addresses, addresses, addresses, addresses, st.booleans(), st.booleans(), st.integers(0, 0xFFFF), payloads)
-def test_the_short_way_translates_as_the_long_one(old, other, source, destination, out, inward, wrong, data) -> None:  # type: ignore[no-untyped-def]
-    """Also what is wrong on entry; a TCP checksum of ones and one of zero are the same number."""
-    for packet in (
-        tcp(f"{IPv4Address(old)}:9", f"{IPv4Address(other)}:80", data=data),
-        ip(str(IPv4Address(old)), str(IPv4Address(other)), 6, bytes(16) + wrong.to_bytes(2) + bytes(2) + data),
-    ):
-        wanted = Translation(source=source if out else None, destination=destination if inward else None)
-        got = translate_segment(packet, segment_translation(packet[12:20], wanted))
-        expected = translate(packet, wanted)
-        assert (got[:36], got[38:]) == (expected[:36], expected[38:])
-        assert int.from_bytes(got[36:38]) % 0xFFFF == int.from_bytes(expected[36:38]) % 0xFFFF
-        assert faults_in(got) == faults_in(packet)
-
-
-def test_the_short_way_carries_in_every_sum() -> None:
-    packet = tcp("255.255.255.254:9", "255.255.255.253:80")
-    wanted = Translation(source=number("255.255.255.252"))
-    ready = segment_translation(packet[12:20], wanted)
-    for value in range(0x10000):
-        both = value.to_bytes(2)
-        changed = packet[:10] + both + packet[12:36] + both + packet[38:]
-        assert translate_segment(changed, ready) == translate(changed, wanted), value
+@given(addresses, addresses, payloads, st.sampled_from([tcp, udp]), st.booleans(), st.integers(0, 0xFFFF))
+def test_the_short_way_translates_as_the_long_one_does(source, destination, data, build, inward, checksum) -> None:  # type: ignore[no-untyped-def]
+    wanted = Translation(source=source, destination=destination if inward else None)
+    rewrite = prepare(build("10.0.0.36:1234", "198.51.100.7:80"), wanted)
+    packet = bytearray(build("10.0.0.36:1234", "198.51.100.7:80", data=data, ttl=9, identification=77))
+    assert rewrite.apply(bytes(packet)) == translate(bytes(packet), wanted)
+    at = 36 if build is tcp else 26
+    packet[at : at + 2] = checksum.to_bytes(2)  # right or wrong, UDP's zero among them
+    assert rewrite.apply(bytes(packet)) == translate(bytes(packet), wanted)
 
 
 @given(st.binary(min_size=20, max_size=60).filter(lambda data: len(data) % 2 == 0), st.data())
@@ -149,6 +133,14 @@ def test_an_error_of_a_machine_quotes_the_client_s_packet_as_the_client_sent_it(
     assert faults_in(got) == []
     assert ends(got) == ("203.0.113.10", CLIENT)
     assert got[28:] == udp(f"{CLIENT}:9", f"{SERVICE_PUBLIC}:99", b"x" * 9)
+
+
+@pytest.mark.parametrize("first", [0x40, 0x44, 0x65, 0x00])
+def test_what_is_quoted_but_no_packet_stays_as_it_is(first: int) -> None:
+    quoted = bytes((first,)) + tcp(f"{SERVICE_PUBLIC}:80", f"{CLIENT}:9")[1:]
+    error = icmp("198.51.100.200", SERVICE_PUBLIC, 3, 4, rest=bytes(4) + quoted)
+    mapping = {number(SERVICE_PUBLIC): number(VIRTUAL_IP)}
+    assert translate(error, Translation(destination=number(VIRTUAL_IP), quoted_source=mapping))[28:] == quoted
 
 
 @given(st.binary(max_size=120))

@@ -101,6 +101,11 @@ def with_group(name: str, **changes: Any) -> VpcState:
     return replace(STATE, groups=tuple(replace(g, **changes) if g.id == name else g for g in STATE.groups))
 
 
+def web(*ingress: Rule, egress: tuple[Rule, ...] = ALL_OUT) -> VpcState:
+    """The world with other rules for the web servers."""
+    return with_group("sg-web", ingress=ingress, egress=egress)
+
+
 def pipeline(state: VpcState = STATE) -> Pipeline:
     made = Pipeline(domain="ec2.internal")
     made.apply(compile_state(state))
