@@ -15,6 +15,7 @@ import moto.ec2.models.subnets as moto_subnets
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.responses import EC2Response
 
+from lab.cloud.corrections.calls import CallRules, by_the_rules
 from lab.cloud.corrections.elastic_ips import ElasticIpAnswers, ElasticIpCorrections, LabElasticAddress
 from lab.cloud.corrections.gateways import GatewayCorrections
 from lab.cloud.corrections.images import ImageCorrections
@@ -47,7 +48,9 @@ class LabBackend(
         return import_module("moto.ec2.urls")
 
 
+@by_the_rules
 class LabAnswers(
+    CallRules,
     ElasticIpAnswers,
     InterfaceAnswers,
     InstanceAnswers,
