@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -19,6 +21,7 @@ from lab.cloud.corrections.identifiers import check_identifiers
 from lab.cloud.corrections.pages import requested_page
 from lab.cloud.corrections.refusals import refusal
 from lab.cloud.corrections.requests import check_request
+from lab.cloud.corrections.tags import check_tags
 
 Answers = TypeVar("Answers", bound=type)
 
@@ -53,54 +56,57 @@ STATUSES = {
 }
 
 
+REQUEST_ID = re.compile("(?<=<[rR]equestI[dD]>)request-id")
+NAMESPACE = re.compile("<Response xmlns=[^>]*>")
+
+
 class CallRules(EC2BaseResponse):  # type: ignore[misc]
     """The part of EC2's answers that is the same for every call."""
 
     malformed: Exception | None = None
 
     def parse_parameters(self, request: Any) -> None:
-        """Read the parameters; what is wrong with them is said once the caller is known."""
+        """Read the parameters; what is wrong with them is said once the caller is known to be allowed to call."""
         self.params: dict[str, Any] = {}
+        if self.operation is None:
+            return
         try:
             check_request(self.operation.input_shape, {name: given[0] for name, given in self.querystring.items()})
             super().parse_parameters(request)
         except ServiceException as error:
             self.malformed = error
-        except OperationNotFoundError:
-            self.malformed = unknown_action(self._get_action())
 
     @property
     def operation(self) -> Any:
-        """The model of the action that is called; OperationNotFoundError for none."""
-        return get_service_model("ec2").operation_model(self._get_action())
+        """The model of the action that is called; None for one that is not EC2's."""
+        try:
+            return get_service_model("ec2").operation_model(self._get_action())
+        except OperationNotFoundError:
+            return None
 
     def call_action(self) -> Any:
-        """The whole call: an action that there is finds out itself what is wrong with its request."""
+        """The whole call. moto would take any of its own methods for an action."""
         # moto takes the headers of a request without parameters for parameters.
         if not self.querystring.get("Action"):
             return self._refused(refusal("MissingAction", "The request must contain the parameter Action"))
-        try:
-            return super().call_action()
-        except NotImplementedError:
-            if self.malformed is None:
-                raise
-            return self._refused(self.malformed)
+        if self.operation is None:
+            # Words: boto/boto#1282.
+            action = self._get_action()
+            return self._refused(refusal("InvalidAction", f"The action {action} is not valid for this web service."))
+        return super().call_action()
+
+    def serialized(self, action_result: ActionResult) -> Any:
+        """An answer as it leaves: with an id of its own; errors with EC2's status and, like EC2's, in no namespace."""
+        status, headers, body = super().serialized(action_result)
+        body = REQUEST_ID.sub(str(uuid.uuid4()), body, count=1)
+        if isinstance(action_result.result, Exception):
+            status = STATUSES.get(getattr(action_result.result, "code", ""), status)
+            body = NAMESPACE.sub("<Response>", body, count=1)
+        return status, headers, body
 
     def _refused(self, error: Exception) -> Any:
         status, headers, body = self.serialized(ActionResult(error))
         return status, {**headers, "status": str(status)}, body
-
-    def serialized(self, action_result: ActionResult) -> Any:
-        """An answer as it leaves: errors with EC2's status."""
-        status, headers, body = super().serialized(action_result)
-        if isinstance(action_result.result, Exception):
-            status = STATUSES.get(getattr(action_result.result, "code", ""), status)
-        return status, headers, body
-
-
-def unknown_action(action: str) -> Exception:
-    """EC2's refusal of an action it does not have (words: boto/boto#1282)."""
-    return refusal("InvalidAction", f"The action {action} is not valid for this web service.")
 
 
 def by_the_rules(answers: Answers) -> Answers:
@@ -119,6 +125,7 @@ def _checked(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
         if call.malformed is not None:
             raise call.malformed
         operation = call.operation
+        check_tags(operation.name, call.params)
         check_identifiers(call.ec2_backend, call.params)
         if call.params.get("DryRun") and operation.name not in LOOK_BEFORE_DRY_RUN:
             raise DryRunClientError

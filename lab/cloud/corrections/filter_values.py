@@ -133,10 +133,11 @@ def _permissions(prefix: str, rules: Callable[[Any], list[Any]]) -> Mapping[str,
         "user-id": lambda rule: rule.source_group.get("UserId"),
         "prefix-list-id": lambda rule: rule.prefix_list_id,
     }
-    return {
-        f"{prefix}ip-permission.{name}": (lambda group, look=look: [look(rule) for rule in rules(group)])
-        for name, look in looks.items()
-    }
+
+    def of_all(look: Look) -> Look:
+        return lambda group: [look(rule) for rule in rules(group)]
+
+    return {f"{prefix}ip-permission.{name}": of_all(look) for name, look in looks.items()}
 
 
 GROUP: Mapping[str, Look] = {

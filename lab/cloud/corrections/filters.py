@@ -33,7 +33,7 @@ def select(operation: Any, items: Sequence[Any], filters: Sequence[Any]) -> list
 
 
 def matches(pattern: str, value: str) -> bool:
-    """Whether a filter's value stands for `value`: `*` is any text, `?` any character, a backslash takes it literally."""
+    """Whether a filter's value stands for `value`: `*` is any text, `?` a character, a backslash makes them plain."""
     return _expression(pattern).fullmatch(value) is not None
 
 

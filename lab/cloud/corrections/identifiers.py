@@ -100,7 +100,7 @@ KINDS = (
 
 
 def check_identifiers(backend: Any, parameters: Mapping[str, Any]) -> None:
-    """Raise EC2's refusal of the first id in `parameters` (by their names in the model) that is wrong or names nothing."""
+    """Raise EC2's refusal of the first id in `parameters` (the model's names) that is wrong or names nothing."""
     for kind, given in _identifiers(parameters):
         for id_ in given:
             if kind.malformed and not re.fullmatch(f"{kind.prefix}-{DIGITS}", id_):

@@ -15,14 +15,18 @@ import moto.ec2.models.subnets as moto_subnets
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.responses import EC2Response
 
+from lab.cloud.corrections.attachments import InterfaceAnswers, InterfaceCorrections
 from lab.cloud.corrections.calls import CallRules, by_the_rules
 from lab.cloud.corrections.elastic_ips import ElasticIpAnswers, ElasticIpCorrections, LabElasticAddress
 from lab.cloud.corrections.gateways import GatewayCorrections
 from lab.cloud.corrections.images import ImageCorrections
-from lab.cloud.corrections.instances import InstanceAnswers, InstanceCorrections, LabInstance
-from lab.cloud.corrections.interfaces import InterfaceAnswers, InterfaceCorrections, LabInterface
-from lab.cloud.corrections.security_groups import LabRule, SecurityGroupAnswers, SecurityGroupCorrections
+from lab.cloud.corrections.instance_states import InstanceAnswers, InstanceCorrections
+from lab.cloud.corrections.instances import LabInstance
+from lab.cloud.corrections.interfaces import LabInterface
+from lab.cloud.corrections.security_group_rules import LabRule
+from lab.cloud.corrections.security_groups import SecurityGroupAnswers, SecurityGroupCorrections
 from lab.cloud.corrections.subnets import LabSubnet, SubnetAnswers, SubnetCorrections
+from lab.cloud.corrections.tags import TagAnswers
 
 
 class LabBackend(
@@ -56,6 +60,7 @@ class LabAnswers(
     InstanceAnswers,
     SecurityGroupAnswers,
     SubnetAnswers,
+    TagAnswers,
     EC2Response,  # type: ignore[misc]
 ):
     """moto's EC2 query API with every correction."""

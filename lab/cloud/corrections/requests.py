@@ -14,10 +14,10 @@ from typing import Any
 from lab.cloud.corrections.refusals import invalid_value, refusal
 
 # Parameters every action takes (API reference, "Common query parameters"); those of SigV4 begin with X-Amz-.
-COMMON = frozenset(
-    ("Action", "Version", "AWSAccessKeyId", "Expires", "SecurityToken", "Timestamp")
-    + ("Signature", "SignatureMethod", "SignatureVersion")
-)
+COMMON = {
+    *("Action", "Version", "AWSAccessKeyId", "Expires", "SecurityToken", "Timestamp"),
+    *("Signature", "SignatureMethod", "SignatureVersion"),
+}
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 LIST_INDEX = re.compile(r"[1-9][0-9]{0,4}")
 # RunInstances has its own words for a type that is not there; user data are counted where they are decoded.

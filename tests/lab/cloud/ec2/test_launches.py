@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from lab.cloud.corrections.images import DEBIAN_OWNER, LAB_IMAGE_ID, LAB_IMAGE_NAME
-from lab.cloud.local import LocalCloud
-from tests.lab.cloud.conftest import World, client, interface_of, refused
+from tests.lab.cloud.conftest import World, interface_of, refused
+from tests.lab.cloud.ec2.conftest import LabCloud
 
 pytestmark = pytest.mark.cloud
 
@@ -34,7 +34,7 @@ def instances(world: World) -> list[Any]:
     [
         ({"ImageId": "ami-0123456789abcdef0"}, "InvalidAMIID.NotFound"),
         ({"ImageId": "debian"}, "InvalidAMIID.Malformed"),
-        ({"InstanceType": "t3.enormous"}, "InvalidInstanceType.NotFound"),
+        ({"InstanceType": "t3.enormous"}, "InvalidParameterValue"),
         ({"InstanceType": "t4g.micro"}, "InvalidParameterValue"),
         ({"PrivateIpAddress": "10.0.0.1"}, "InvalidParameterValue"),
         ({"PrivateIpAddress": "10.0.0.255"}, "InvalidParameterValue"),
@@ -143,7 +143,7 @@ def test_the_same_client_token_launches_once(world: World) -> None:
     assert len(instances(world)) == 1
 
 
-def test_the_catalogue(world: World, cloud: LocalCloud) -> None:
+def test_the_catalogue(world: World, lab_cloud: LabCloud) -> None:
     found = world.ec2.describe_images(
         Owners=[DEBIAN_OWNER], Filters=[{"Name": "name", "Values": ["debian-13-amd64-*"]}]
     )["Images"]
@@ -157,10 +157,10 @@ def test_the_catalogue(world: World, cloud: LocalCloud) -> None:
     assert types[0]["NetworkInfo"]["Ipv4AddressesPerInterface"] == 2
 
 
-def test_a_profile_must_be_there(world: World, cloud: LocalCloud) -> None:
+def test_a_profile_must_be_there(world: World, lab_cloud: LabCloud) -> None:
     with refused("InvalidParameterValue", "no-such-profile"):
         launch(world, IamInstanceProfile={"Name": "no-such-profile"})
-    client(cloud, "iam").create_instance_profile(InstanceProfileName="directors")
+    lab_cloud.client("iam").create_instance_profile(InstanceProfileName="directors")
     instance = world.launch(IamInstanceProfile={"Name": "directors"})
     assert instance["IamInstanceProfile"]["Arn"].endswith(":instance-profile/directors")
 

@@ -18,7 +18,8 @@ def allow(world: World, **permission: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("protocol", "shown"), [("112", "112"), ("50", "50"), ("6", "tcp"), ("UDP", "udp"), ("1", "icmp"), ("all", "-1")]
+    ("protocol", "shown"),
+    [("112", "112"), ("50", "50"), ("6", "tcp"), ("UDP", "udp"), ("1", "icmp"), ("58", "icmpv6"), ("-1", "-1")],
 )
 def test_protocols(world: World, protocol: str, shown: str) -> None:
     ports = {"FromPort": 1, "ToPort": 2} if shown in ("tcp", "udp") else {}
@@ -36,7 +37,7 @@ def test_a_protocol_without_ports_ignores_a_range(world: World) -> None:
     assert (rule["FromPort"], rule["ToPort"]) == (-1, -1)
 
 
-@pytest.mark.parametrize("protocol", ["vrrp", "256", "-2"])
+@pytest.mark.parametrize("protocol", ["vrrp", "256", "999", "-2", "all", "1.5"])
 def test_unknown_protocols(world: World, protocol: str) -> None:
     with refused("InvalidParameterValue", protocol):
         allow(world, IpProtocol=protocol)
