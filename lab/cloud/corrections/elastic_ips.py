@@ -74,6 +74,22 @@ class ElasticIpCorrections(ElasticAddressBackend):  # type: ignore[misc]
                 raise refusal("InvalidAddress.NotFound", f"Address '{address}' not found.")
         return super().allocate_address("vpc", address=address or self.free_public_address(), tags=tags)
 
+    def address_by_allocation(self, allocation_ids: list[str]) -> list[Any]:
+        """Elastic IPs by their ids."""
+        known = {each.allocation_id: each for each in self.addresses}
+        for allocation in allocation_ids:
+            if allocation not in known:
+                raise refusal("InvalidAllocationID.NotFound", f"The allocation ID '{allocation}' does not exist")
+        return [known[allocation] for allocation in allocation_ids]
+
+    def address_by_association(self, association_ids: list[str]) -> list[Any]:
+        """Elastic IPs by the ids of their associations."""
+        known = {each.association_id: each for each in self.addresses if each.association_id}
+        for association in association_ids:
+            if association not in known:
+                raise refusal("InvalidAssociationID.NotFound", f"The association ID '{association}' does not exist")
+        return [known[association] for association in association_ids]
+
     def _taken_public_addresses(self) -> set[str | None]:
         taken = {elastic_ip.public_ip for elastic_ip in self.addresses}
         return taken | {interface.automatic_public_ip for interface in self.enis.values()}

@@ -13,6 +13,7 @@ UNDOCUMENTED = {
     "DescribeSubnets": frozenset({"cidr", "cidrBlock", "availabilityZone", "defaultForAz"}),
     "DescribeVpcs": frozenset({"cidr-block", "isDefault", "dhcpOptionsId"}),
     "DescribeAddresses": frozenset({"domain"}),
+    "DescribeSecurityGroupRules": frozenset({"tag-key"}),
     "DescribeTags": frozenset({"resource-type"}),
 }
 

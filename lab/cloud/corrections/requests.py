@@ -59,12 +59,12 @@ def _check(shape: Any, rest: list[str], name: str, value: str) -> None:
             if query_name(member, inner) == rest[0]:
                 _check(inner, rest[1:], name, value)
                 return
-    elif kind == "list" and (not rest or LIST_INDEX.fullmatch(rest[0])):
-        # An empty list is written as an empty string.
-        if rest or value:
-            _check(shape.member, rest[1:], name, value)
+    elif kind == "list" and rest and LIST_INDEX.fullmatch(rest[0]):
+        _check(shape.member, rest[1:], name, value)
         return
-    elif not rest and kind not in (None, "structure"):
+    elif kind == "list" and not rest and not value:
+        return  # an empty list
+    elif not rest and kind not in (None, "structure", "list"):
         _check_form(shape, name, value)
         return
     raise refusal("UnknownParameter", f"The parameter {rest[0] if rest else name} is not recognized")
