@@ -6,84 +6,21 @@ import json
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import BotoCoreError
-from rich.console import Console
 from rich.table import Table
 
-from lab import lifecycle
-from lab.fabric.client import FabricError
-from lab.machines.channel import ChannelError
-from lab.machines.errors import MachineError
+from lab import fault_verbs, lifecycle
 from lab.paths import LabPaths, lab_paths
-from lab.processes import ProcessFailedError
 from lab.progress import Progress
-from lab.running import LabError, RunningLab
+from lab.running import LabError
 from lab.status import LabStatus
+from lab.verbs import PROJECT, AsJson, MachineName, app, out, running_lab, this_lab, verb
 
-PROJECT = Path(__file__).resolve().parent.parent
-FAILURE, USAGE, INTERRUPTED = 1, 2, 130
+__all__ = ["fault_verbs", "main"]
 DEFAULT_PORT = 8080
-
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-app = typer.Typer(
-    help="An AWS on this machine, and the load balancer on it.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
-MachineName = Annotated[str, typer.Argument(help="name (director-1), instance id or address", metavar="MACHINE")]
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document")]
-
-
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    """One clear line for what can go wrong, and the exit code that goes with it."""
-    try:
-        yield
-    except (LabError, ProcessFailedError, MachineError, ChannelError, FabricError) as error:
-        _complain(str(error))
-        raise typer.Exit(FAILURE) from None
-    except BotoCoreError as error:
-        _complain(f"the lab's cloud does not answer: {error}; clear it away with `lab down` and bring it up again")
-        raise typer.Exit(FAILURE) from None
-    except KeyboardInterrupt:
-        _complain("interrupted; `lab up` goes on from here, `lab down` clears everything")
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def _complain(message: str) -> None:
-    err.print(f"lab: {message}", markup=False, style="red")
-
-
-Verb = TypeVar("Verb", bound=Callable[..., Any])
-
-
-def verb(name: str) -> Callable[[Verb], Verb]:
-    """Register a command whose known failures become one line on stderr."""
-
-    def register(function: Verb) -> Verb:
-        @wraps(function)
-        def guarded(*args: Any, **kwargs: Any) -> Any:
-            with _clear_errors():
-                return function(*args, **kwargs)
-
-        app.command(name)(guarded)
-        return function
-
-    return register
-
-
-def _lab() -> RunningLab:
-    return RunningLab(project=PROJECT, paths=lab_paths(PROJECT))
 
 
 @verb("up")
@@ -92,7 +29,7 @@ def up(
     port: Annotated[int, typer.Option(help="host port that reaches the Elastic IP", min=1, max=65535)] = DEFAULT_PORT,
 ) -> None:
     """Bring everything up and wait for the first page. Run again: nothing to change."""
-    lab = _lab()
+    lab = this_lab()
     lifecycle.up(lab, stack=stack, port=port, progress=Progress(console=out))
     _print_outputs(lab.outputs())
     now = lab.status()
@@ -109,14 +46,13 @@ def up(
 @verb("down")
 def down() -> None:
     """Stop everything. Logs and the image cache stay; nothing else does."""
-    lifecycle.down(_lab(), progress=Progress(console=out))
+    lifecycle.down(this_lab(), progress=Progress(console=out))
 
 
 @verb("status")
 def status(as_json: AsJson = False) -> None:
     """Machines, VRRP states, owner of the virtual IP, Elastic IP, web servers' health."""
-    lab = _lab()
-    lab.require_up()
+    lab = running_lab()
     if as_json:
         typer.echo(json.dumps(lab.status().as_json(), indent=2))
     else:
@@ -129,8 +65,7 @@ def curl(
     client: Annotated[str, typer.Option(help="the client's address on the lab's internet")] = "198.51.100.1",
 ) -> None:
     """Fetch PATH through the Elastic IP as a client on the lab's internet; curl's exit code."""
-    lab = _lab()
-    lab.require_up()
+    lab = running_lab()
     url = lab.outputs().get("url")
     if not url:
         raise LabError("the stack has no url yet; bring it up with: lab up")
@@ -146,8 +81,7 @@ def run(
     timeout: Annotated[float, typer.Option(help="seconds", min=0.1)] = 60.0,
 ) -> None:
     """Run a command as root inside a machine; its output and its exit code (124: out of time)."""
-    lab = _lab()
-    lab.require_up()
+    lab = running_lab()
     line = command[0] if len(command) == 1 else shlex.join(command)
     result = lab.run(lab.machine(machine), line, timeout_seconds=timeout)
     sys.stdout.write(result.stdout)
@@ -164,16 +98,14 @@ def logs(
     ] = False,
 ) -> None:
     """What a machine's journal says of our services and its first boot; its console where it has no power."""
-    lab = _lab()
-    lab.require_up()
+    lab = running_lab()
     typer.echo(lifecycle.logs(lab, lab.machine(machine), lines=lines, console=console))
 
 
 @verb("kill")
 def kill(machine: MachineName) -> None:
     """Take a machine's power, as a host failure does: EC2 goes on saying `running`."""
-    lab = _lab()
-    lab.require_up()
+    lab = running_lab()
     target = lab.machine(machine)
     lifecycle.kill(lab, target)
     out.print(f"{target.name} has no power")
@@ -182,8 +114,7 @@ def kill(machine: MachineName) -> None:
 @verb("start")
 def start(machine: MachineName) -> None:
     """Give a machine its power back, or start a stopped one; returns when it runs commands."""
-    lab = _lab()
-    lab.require_up()
+    lab = running_lab()
     target = lab.machine(machine)
     lifecycle.start(lab, target, progress=Progress(console=out))
 
@@ -234,7 +165,7 @@ def cloud(
 @verb("image")
 def image() -> None:
     """Build the machine image now, if its inputs changed."""
-    lifecycle.ensure_image(_lab(), progress=Progress(console=out))
+    lifecycle.ensure_image(this_lab(), progress=Progress(console=out))
 
 
 def _print_outputs(outputs: dict[str, Any]) -> None:
@@ -254,6 +185,8 @@ def _print_status(now: LabStatus) -> None:
     out.print()
     out.print(table)
     out.print(f"owner (*): {now.owner or 'nobody'}   virtual IP: {now.virtual_ip}   Elastic IP: {now.elastic_ip}")
+    for fault in now.faults:
+        out.print(f"fault {fault.id}: {fault.text}", markup=False, style="yellow")
 
 
 def main() -> None:

@@ -55,9 +55,12 @@ class LabPaths:
         return self.run / f"{instance_id}.qmp"
 
 
-def lab_paths(project: Path) -> LabPaths:
-    """The paths of the lab of the project directory `project`, from the environment where it says otherwise."""
-    home = Path(os.environ.get("LAB_HOME") or project / ".lab").absolute()
+def lab_paths(project: Path, *, home: Path | None = None) -> LabPaths:
+    """The paths of the lab of the project directory `project`, from the environment where it says otherwise.
+
+    `home` is its directory for state and logs, whatever the environment says.
+    """
+    home = (home or Path(os.environ.get("LAB_HOME") or project / ".lab")).absolute()
     cache_home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     cache = Path(os.environ.get("LAB_CACHE") or Path(cache_home) / "lvs-aws-lab").absolute()
     token = hashlib.sha256(str(home).encode()).hexdigest()[:8]

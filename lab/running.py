@@ -14,11 +14,22 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
+from lab.fault_client import FaultClient
+from lab.machine_faults import MachineFaultRecord
 from lab.machines import qemu
 from lab.machines.channel import ChannelError, CommandResult, run_command
 from lab.paths import LabPaths
 from lab.processes import Daemon
-from lab.status import DIRECTOR_PROBE, LabStatus, Machine, director_probe, lab_status, machines_from
+from lab.status import (
+    DIRECTOR_PROBE,
+    FaultLine,
+    LabStatus,
+    Machine,
+    director_probe,
+    fault_lines,
+    lab_status,
+    machines_from,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -117,10 +128,37 @@ class RunningLab:
         """Whether the machine's process lives (it has power)."""
         return qemu.is_running(self.paths.machines / machine.instance_id)
 
+    def require_power(self, machine: Machine) -> int:
+        """The process id of the machine. Raises LabError where it has no power."""
+        pid = qemu.running_pid(self.paths.machines / machine.instance_id)
+        if pid is None:
+            raise LabError(f"{machine.name} has no power; start it with: lab start {machine.name}")
+        return pid
+
+    @property
+    def machine_faults(self) -> MachineFaultRecord:
+        """The faults of machines in force."""
+        return MachineFaultRecord(
+            self.paths.home / "machine-faults.json", lambda name: qemu.running_pid(self.paths.machines / name)
+        )
+
+    @property
+    def cloud_faults(self) -> FaultClient:
+        """The faults the cloud keeps."""
+        return FaultClient(endpoint=self.endpoint)
+
+    def faults(self, machines: Sequence[Machine]) -> tuple[FaultLine, ...]:
+        """Everything that is wrong on purpose. Raises FaultRefusedError where the cloud does not answer."""
+        return fault_lines(
+            of_cloud=self.cloud_faults.current(),
+            of_machines=[FaultLine(id=fault.id, text=fault.text) for fault in self.machine_faults.current()],
+            dead=[each for each in machines if each.state == "running" and not self.is_alive(each)],
+            machines=machines,
+        )
+
     def run(self, machine: Machine, command: str | Sequence[str], *, timeout_seconds: float) -> CommandResult:
         """Run a command inside a machine, through its channel. Raises LabError where the machine does not answer."""
-        if not self.is_alive(machine):
-            raise LabError(f"{machine.name} has no power; start it with: lab start {machine.name}")
+        self.require_power(machine)
         try:
             return run_command(self.paths.channel_socket(machine.instance_id), command, timeout_seconds)
         except ChannelError as error:
@@ -130,7 +168,9 @@ class RunningLab:
         """Ask everybody and put the answers together."""
         machines = self.machines()
         alive = frozenset(machine.instance_id for machine in machines if self.is_alive(machine))
-        directors = [machine for machine in machines if machine.role == "director" and machine.instance_id in alive]
+        paused = frozenset(fault.instance_id for fault in self.machine_faults.current() if fault.kind == "paused")
+        asked = alive - paused  # a paused machine answers nothing, and waiting for it takes its time
+        directors = [machine for machine in machines if machine.role == "director" and machine.instance_id in asked]
 
         def probe(machine: Machine) -> str:
             try:
@@ -144,7 +184,13 @@ class RunningLab:
                 machine.instance_id: director_probe(answer) for machine, answer in zip(directors, answers, strict=True)
             }
         return lab_status(
-            stack=str(self.told()["stack"]), outputs=self.outputs(), machines=machines, alive=alive, probes=probes
+            stack=str(self.told()["stack"]),
+            outputs=self.outputs(),
+            machines=machines,
+            alive=alive,
+            paused=paused,
+            probes=probes,
+            faults=self.faults(machines),
         )
 
     def in_namespace(self, command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[Any]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+KILLED = "killed"
 # One shell line asks a director for all at once: each program start costs tenths of a second in an emulated machine.
 DIRECTOR_PROBE = "cat /run/lvs-aws/status.json 2>/dev/null; echo; echo ---; ipvsadm -Ln 2>/dev/null"
 
@@ -25,7 +26,7 @@ class DirectorProbe:
 
 @dataclass(frozen=True, kw_only=True)
 class MachineStatus:
-    """One machine. `state` is EC2's, or "dead" where EC2 says running but the machine has lost its power.
+    """One machine. `state` is EC2's, or where that is running "dead" without power and "paused" without a processor.
 
     `vrrp` is MASTER, BACKUP, FAULT or INIT, None for web servers and directors that do not answer. `health` is what the
     owner's health checks say of a web server ("healthy", "unhealthy"), None for directors and where no owner answers.
@@ -41,6 +42,14 @@ class MachineStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FaultLine:
+    """Something that is wrong on purpose: the id that `lab clear` takes, and one line for people."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class LabStatus:
     """The whole picture. `owner` is the name of the director whose interface holds the virtual IP, by EC2's word."""
 
@@ -50,6 +59,7 @@ class LabStatus:
     virtual_ip: str | None
     elastic_ip: str | None
     machines: tuple[MachineStatus, ...]
+    faults: tuple[FaultLine, ...]
 
     def as_json(self) -> dict[str, Any]:
         """The document `lab status --json` prints."""
@@ -60,6 +70,7 @@ class LabStatus:
             "virtualIp": self.virtual_ip,
             "elasticIp": self.elastic_ip,
             "machines": [_camel_case(asdict(machine)) for machine in self.machines],
+            "faults": [asdict(fault) for fault in self.faults],
         }
 
 
@@ -123,6 +134,27 @@ def owner_of(machines: Sequence[Machine], virtual_ip: str | None) -> Machine | N
     return next((machine for machine in machines if virtual_ip in machine.addresses), None)
 
 
+def fault_lines(
+    *,
+    of_cloud: Sequence[Mapping[str, Any]],
+    of_machines: Sequence[FaultLine],
+    dead: Sequence[Machine],
+    machines: Sequence[Machine],
+) -> tuple[FaultLine, ...]:
+    """All that is wrong on purpose: the cloud's documents, the host's record, machines whose power was taken."""
+    cloud = [FaultLine(id=each["id"], text=with_names(each["text"], machines)) for each in of_cloud]
+    killed = [FaultLine(id=f"{KILLED}-{each.name}", text=f"{each.name} has no power") for each in dead]
+    return (*cloud, *of_machines, *killed)
+
+
+def with_names(text: str, machines: Sequence[Machine]) -> str:
+    """The text with machines' names in the place of AWS's ids."""
+    for machine in machines:
+        for name in filter(None, (machine.instance_id, machine.interface_id)):
+            text = text.replace(name, machine.name)
+    return text
+
+
 def lab_status(
     *,
     stack: str,
@@ -130,18 +162,24 @@ def lab_status(
     machines: Sequence[Machine],
     alive: frozenset[str],
     probes: Mapping[str, DirectorProbe],
+    paused: frozenset[str] = frozenset(),
+    faults: tuple[FaultLine, ...] = (),
 ) -> LabStatus:
     """Put the picture together.
 
-    `outputs` are the stack's, `alive` the instance ids with a living machine process, `probes` the answers by
-    instance id.
+    `outputs` are the stack's, `alive` the instance ids with a living machine process, `paused` those of them that
+    stand still, `probes` the answers by instance id.
     """
     virtual_ip = outputs.get("virtualIp")
     owner = owner_of(machines, virtual_ip)
     owners_word = probes.get(owner.instance_id) if owner else None
 
     def status(machine: Machine) -> MachineStatus:
-        dead = machine.state == "running" and machine.instance_id not in alive
+        state = machine.state
+        if state == "running" and machine.instance_id not in alive:
+            state = "dead"
+        elif state == "running" and machine.instance_id in paused:
+            state = "paused"
         probe = probes.get(machine.instance_id)
         health = None
         if machine.role == "web-server" and owners_word is not None:
@@ -149,8 +187,8 @@ def lab_status(
         return MachineStatus(
             name=machine.name,
             role=machine.role,
-            state="dead" if dead else machine.state,
-            vrrp=probe.vrrp if probe and not dead else None,
+            state=state,
+            vrrp=probe.vrrp if probe and state not in ("dead", "paused") else None,
             address=machine.address,
             instance_id=machine.instance_id,
             health=health,
@@ -163,6 +201,7 @@ def lab_status(
         virtual_ip=virtual_ip,
         elastic_ip=outputs.get("elasticIp"),
         machines=tuple(status(machine) for machine in machines),
+        faults=faults,
     )
 
 

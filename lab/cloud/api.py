@@ -13,6 +13,7 @@ from moto.moto_server.werkzeug_app import create_backend_app
 from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Response
 
+from lab.cloud import request_check
 from lab.cloud.account import Account
 from lab.cloud.failures import failure
 from lab.cloud.servers import hang_up
@@ -125,15 +126,21 @@ def call_of(environ: Environ, body: bytes) -> tuple[str, str]:
         return service, str(environ.get("HTTP_X_AMZ_TARGET", "")).rpartition(".")[2]
     raw = body or environ.get("QUERY_STRING", "").encode("latin-1")
     try:
-        fields = dict(parse_qsl(raw.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict"))
-        if len(fields) > FIELDS:
-            raise ValueError(f"{len(fields)} fields")
+        text = raw.decode("ascii")
+        fields = parse_qsl(
+            text, keep_blank_values=True, strict_parsing=bool(text), errors="strict", max_num_fields=FIELDS
+        )
     except ValueError as error:
-        text = f"The query string contains a syntax error: {error}"
-        raise RefusedError(failure(service, 400, "MalformedQueryString", text)) from None
-    action = str(fields.get("Action", ""))
+        message = f"The query string contains a syntax error: {error}"
+        raise RefusedError(failure(service, 400, "MalformedQueryString", message)) from None
+    action = next((value for name, value in fields if name == "Action"), "")
     if not action:
         raise RefusedError(failure(service, 400, "MissingAction", "The request must contain the parameter Action"))
+    if service == "ec2":
+        try:
+            request_check.check(action, fields)
+        except request_check.BadRequestError as error:
+            raise RefusedError(failure(service, 400, error.code, str(error))) from None
     return service, action
 
 

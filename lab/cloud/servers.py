@@ -6,6 +6,7 @@ import io
 import logging
 import socket
 import ssl
+import sys
 import threading
 from contextlib import suppress
 from http import HTTPStatus
@@ -127,6 +128,14 @@ class Server(ThreadedWSGIServer):  # type: ignore[misc]
             return
         with secured:
             super().finish_request(secured, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base's signature
+        """A client that hung up is its own business; anything else is a bug, and only this connection's end."""
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            log.debug("%s hung up: %s", client_address[0], error)
+        else:
+            log.error("a connection of %s failed", client_address[0], exc_info=error)
 
     def start(self) -> None:
         """Serve in a thread of its own."""

@@ -65,9 +65,13 @@ class NoMachines:
         """Remember the last state, for whoever wants to look."""
         self.state = state
 
+    def _take_time(self) -> None:
+        if self._boot_delay_seconds:
+            time.sleep(self._boot_delay_seconds)
+
     def launch(self, machine: MachineRequest) -> None:
         """Running after the delay."""
-        time.sleep(self._boot_delay_seconds)
+        self._take_time()
         with self._lock:
             self._running.add(machine.instance_id)
 
@@ -84,7 +88,7 @@ class NoMachines:
 
     def terminate(self, instance_id: str) -> None:
         """Off after the delay."""
-        time.sleep(self._boot_delay_seconds)
+        self._take_time()
         with self._lock:
             self._running.discard(instance_id)
 

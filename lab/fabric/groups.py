@@ -29,8 +29,8 @@ def compile_rule(rule: Rule, members: Mapping[str, frozenset[int]], where: str, 
     A reference to a group that is gone matches nothing, as a stale rule does in EC2.
     """
     before = len(faults)
-    protocol = ALL if rule.protocol == "-1" else int(rule.protocol) if rule.protocol.isdecimal() else None
-    if protocol is None or protocol > 255:
+    protocol = parse_protocol(rule.protocol)
+    if protocol is None:
         faults.append(f'{where}: protocol is {rule.protocol!r}, not "-1" or a number up to 255 as text')
     if (rule.cidr is None) == (rule.group is None):
         faults.append(f"{where}: exactly one of cidr and group must be set")
@@ -47,6 +47,14 @@ def compile_rule(rule: Rule, members: Mapping[str, frozenset[int]], where: str, 
         return None
     group = None if rule.group is None else members.get(rule.group, frozenset())
     return Permission(protocol, low, high, int(network.network_address), int(network.netmask), group)
+
+
+def parse_protocol(text: str) -> int | None:
+    """ALL for "-1", the number for a number up to 255, else None."""
+    if text == "-1":
+        return ALL
+    number = int(text) if len(text) <= 3 and text.isascii() and text.isdecimal() else 256
+    return number if number <= 255 else None
 
 
 def permits(permissions: Iterable[Permission], packet: Packet, remote: int) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lab.fabric.arp import answer_arp
+from lab.fabric.blocks import is_blocked
 from lab.fabric.dhcp import CLIENT_PORT, SERVER_PORT, answer_dhcp
 from lab.fabric.fragments import FragmentMemory
 from lab.fabric.packets import (
@@ -31,6 +32,7 @@ from lab.fabric.routing import (
     SERVICES,
     Path,
     Refusal,
+    end_of,
     path_from_interface,
     path_from_internet,
     path_from_services,
@@ -174,6 +176,9 @@ class Pipeline:
             if isinstance(admitted, DropRule):
                 return Drop(rule=admitted, interface=sender.id)
             connections.append(admitted)
+        # Between the sender's groups and the receiver's: what is lost on the way was sent, and tracked as sent.
+        if self.topology.walls and self._is_walled_off(port, path, judged):
+            return Drop(rule=DropRule.FAULT_BLOCKED, interface=path.port if sender is None else sender.id)
         if len(packet.data) > path.mtu:
             return Drop(rule=DropRule.MTU, interface=port, answers=self._too_big(sender, path, packet, now))
         if path.receiver is not None:
@@ -187,6 +192,10 @@ class Pipeline:
                 self._flows.clear()
             self._flows[port, macs, packet.data[12:24]] = _Flow(path, tuple(connections))
         return [_deliver(path, packet.data)]
+
+    def _is_walled_off(self, port: str, path: Path, packet: Packet) -> bool:
+        sender, receiver = end_of(port, packet.source), end_of(path.port, packet.destination)
+        return is_blocked(self.topology.walls, packet, sender=sender, receiver=receiver)
 
     def _too_big(self, sender: InterfaceView | None, path: Path, packet: Packet, now: float) -> tuple[Delivery, ...]:
         """ICMP "fragmentation needed" to the sender, if its groups let that in (EC2's MTU guide asks for a rule)."""

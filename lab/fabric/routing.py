@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
+from lab.fabric.blocks import API_END, INTERNET_END, METADATA_END, RESOLVER_END
 from lab.fabric.packets import BROADCAST, ethernet_header
 from lab.fabric.rules import DropRule
 from lab.fabric.topology import LOCAL, METADATA, ROUTER_MAC, InterfaceView, Topology
@@ -24,6 +25,7 @@ def _range(network: IPv4Network) -> tuple[int, int]:
     return int(network.network_address), int(network.netmask)
 
 
+_API = int(API.network_address)
 _INTERNET_RANGES = (_range(CLIENTS), _range(API))
 _LINK_LOCAL = _range(IPv4Network("169.254.0.0/16"))
 _MULTICAST = _range(IPv4Network("224.0.0.0/4"))
@@ -56,6 +58,15 @@ class Refusal:
 
     rule: DropRule
     interface: str
+
+
+def end_of(port: str, address: int) -> str:
+    """What a block calls the end at `port` that has `address` (outside) or whatever address (an interface)."""
+    if port == INTERNET:
+        return API_END if address == _API else INTERNET_END
+    if port == SERVICES:
+        return METADATA_END if address == METADATA else RESOLVER_END
+    return port
 
 
 def path_from_interface(

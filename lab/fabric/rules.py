@@ -38,5 +38,6 @@ class DropRule(StrEnum):
     GROUP_EGRESS = "sg-egress"
     GROUP_INGRESS = "sg-ingress"  # the receiver's
     TRACKING_FULL = "conntrack-allowance-exceeded"  # of the interface that tracks
+    FAULT_BLOCKED = "fault-blocked"  # somebody wants it lost (`Block`); the receiver's where it comes from outside
     NO_MACHINE = "noport"  # the receiver's: its machine is not connected
     QUEUE_FULL = "queue-full"  # the receiver's: it does not take its frames fast enough

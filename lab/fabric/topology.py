@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
+from lab.fabric.blocks import Wall, compile_blocks
 from lab.fabric.groups import Permission, compile_rule
 from lab.fabric.model import Interface, Rule, Subnet, VpcState
 
@@ -77,6 +78,7 @@ class Topology:
     owners: Mapping[int, InterfaceView] = field(default_factory=dict)  # private address
     public: Mapping[int, int] = field(default_factory=dict)  # public address -> private
     resolvers: frozenset[tuple[str, int]] = frozenset()  # (VPC, address)
+    walls: Mapping[str, tuple[Wall, ...]] = field(default_factory=dict)  # faults, by the end packets come from
 
     def owner(self, vpc: str, address: int) -> InterfaceView | None:
         """The interface of a VPC that has a private address."""
@@ -113,6 +115,7 @@ def compile_state(state: VpcState) -> Topology:
     _refuse_duplicates(interfaces, faults)
     if len({interface.id for interface in state.interfaces}) < len(state.interfaces):
         faults.append("an interface id is there twice")
+    walls = compile_blocks(state.blocks, {interface.id for interface in interfaces}, faults)
     if faults:
         raise StateError(faults)
     return Topology(
@@ -122,6 +125,7 @@ def compile_state(state: VpcState) -> Topology:
         owners={address: interface for interface in interfaces for address in interface.addresses},
         public={public: private for interface in interfaces for private, public in interface.public_addresses.items()},
         resolvers=frozenset((subnet.vpc, subnet.resolver) for subnet in subnets.values()),
+        walls=walls,
     )
 
 

@@ -126,6 +126,12 @@ def resume(directory: Path) -> None:
         machine.execute("cont")
 
 
+def set_cable(directory: Path, *, plugged_in: bool) -> None:
+    """Put the network cable in, or pull it: the guest's card has link or not (QMP, set_link)."""
+    with qmp(read_spec(directory).qmp_socket) as machine:
+        machine.execute("set_link", name="nic0", up=plugged_in)
+
+
 def _asked(directory: Path, command: str, timeout_seconds: float) -> bool:
     try:
         return (

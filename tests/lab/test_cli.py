@@ -29,7 +29,7 @@ def lab(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_verb(home: Path) -> None:
     done = lab(home, "--help")
     assert done.returncode == 0
-    for verb in ("up", "down", "status", "curl", "run", "logs", "kill", "start", "cloud", "image"):
+    for verb in ("up", "down", "status", "curl", "run", "logs", "kill", "start", "cloud", "image", "fault", "clear"):
         assert f" {verb} " in done.stdout
 
 
@@ -50,6 +50,14 @@ def test_wrong_usage_exits_with_2(home: Path, words: tuple[str, ...]) -> None:
         ("logs", "web-1"),
         ("run", "web-1", "--", "true"),
         ("kill", "web-1"),
+        ("clear",),
+        ("fault", "api", "denied"),
+        ("fault", "metadata", "gone"),
+        ("fault", "remap", "5"),
+        ("fault", "block", "web-1", "*"),
+        ("fault", "pause", "web-1"),
+        ("fault", "unplug", "web-1"),
+        ("fault", "clock", "web-1", "--by", "-60"),
     ],
 )
 def test_verbs_of_a_running_lab_say_how_to_get_one(home: Path, words: tuple[str, ...]) -> None:

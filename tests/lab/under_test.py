@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,11 @@ from typing import Any
 
 import pytest
 
+from lab.fabric.client import FabricClient
+from lab.paths import lab_paths
+from lab.running import RunningLab
+
+PROJECT = Path(__file__).resolve().parents[2]
 LAB = Path(sys.executable).with_name("lab")
 # Measured: 90 s for a warm `lab up`; the image, where it is missing, comes on top.
 UP_SECONDS = 1500
@@ -29,6 +35,17 @@ class LabUnderTest:
     @property
     def environment(self) -> dict[str, str]:
         return {**os.environ, "LAB_HOME": str(self.home)}
+
+    @property
+    def inside(self) -> RunningLab:
+        """The same lab from within: its account as administrator, its namespace, its fabric."""
+        return RunningLab(project=PROJECT, paths=lab_paths(PROJECT, home=self.home))
+
+    def drops(self) -> Counter[str]:
+        """Frames dropped since the fabric began, by `rule@machine`, with machines' names."""
+        names = {machine.interface_id: machine.name for machine in self.inside.machines()}
+        counters = FabricClient(self.inside.paths.fabric_socket).counters()
+        return Counter({f"{rule}@{names.get(at, at)}": n for rule, by in counters.items() for at, n in by.items()})
 
     def __call__(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -48,8 +65,8 @@ class LabUnderTest:
 
     def run(self, machine: str, command: str) -> str:
         """What a command printed inside a machine; it must succeed."""
-        done = self("run", machine, "--", command)
-        assert done.returncode == 0, f"{command} on {machine}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        done = self.inside.run(self.inside.machine(machine), command, timeout_seconds=120)
+        assert done.exit_code == 0, f"{command} on {machine}: exit {done.exit_code}\n{done.stdout}{done.stderr}"
         return done.stdout
 
     def page(self, timeout: float = 3) -> str | None:

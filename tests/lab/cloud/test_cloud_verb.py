@@ -4,35 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import boto3
 import pytest
 
 from lab.cloud.corrections.images import LAB_IMAGE_ID
+from tests.lab.cloud.serving import KEYS, serving
 from tests.lab.under_test import LAB
 
 pytestmark = pytest.mark.cloud
-KEYS = {"aws_access_key_id": "lab", "aws_secret_access_key": "lab"}
-
-
-@contextmanager
-def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = [str(LAB), "cloud", "--listen", "127.0.0.1:0", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        words = process.stdout.readline().split()
-        assert words[:4] == ["the", "API", "answers", "at"], process.communicate(timeout=10)
-        yield process, words[4]
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
 
 
 def test_an_instance_boots_in_its_time_and_finds_itself_in_its_metadata() -> None:
