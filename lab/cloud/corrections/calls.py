@@ -1,4 +1,4 @@
-"""What every call of the EC2 API has in common: requests that are checked, dry runs, filters, pages, HTTP statuses."""
+"""What every call of the EC2 API has in common: values and ids that are checked, dry runs, filters, pages, statuses."""
 
 from __future__ import annotations
 
@@ -9,18 +9,15 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from botocore.model import OperationNotFoundError
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import camelcase_to_underscores, get_service_model
 from moto.ec2.exceptions import DryRunClientError
 from moto.ec2.responses._base_response import EC2BaseResponse
 
+from lab.cloud.corrections.choices import check_choices
 from lab.cloud.corrections.filters import select
 from lab.cloud.corrections.identifiers import check_identifiers
 from lab.cloud.corrections.pages import requested_page
-from lab.cloud.corrections.refusals import refusal
-from lab.cloud.corrections.requests import check_request
 from lab.cloud.corrections.tags import check_tags
 
 Answers = TypeVar("Answers", bound=type)
@@ -63,37 +60,10 @@ NAMESPACE = re.compile("<Response xmlns=[^>]*>")
 class CallRules(EC2BaseResponse):  # type: ignore[misc]
     """The part of EC2's answers that is the same for every call."""
 
-    malformed: Exception | None = None
-
-    def parse_parameters(self, request: Any) -> None:
-        """Read the parameters; what is wrong with them is said once the caller is known to be allowed to call."""
-        self.params: dict[str, Any] = {}
-        if self.operation is None:
-            return
-        try:
-            check_request(self.operation.input_shape, {name: given[0] for name, given in self.querystring.items()})
-            super().parse_parameters(request)
-        except ServiceException as error:
-            self.malformed = error
-
     @property
     def operation(self) -> Any:
-        """The model of the action that is called; None for one that is not EC2's."""
-        try:
-            return get_service_model("ec2").operation_model(self._get_action())
-        except OperationNotFoundError:
-            return None
-
-    def call_action(self) -> Any:
-        """The whole call. moto would take any of its own methods for an action."""
-        # moto takes the headers of a request without parameters for parameters.
-        if not self.querystring.get("Action"):
-            return self._refused(refusal("MissingAction", "The request must contain the parameter Action"))
-        if self.operation is None:
-            # Words: boto/boto#1282.
-            action = self._get_action()
-            return self._refused(refusal("InvalidAction", f"The action {action} is not valid for this web service."))
-        return super().call_action()
+        """The model of the action that is called; the API has seen to it that there is one."""
+        return get_service_model("ec2").operation_model(self._get_action())
 
     def serialized(self, action_result: ActionResult) -> Any:
         """An answer as it leaves: with an id of its own; errors with EC2's status and, like EC2's, in no namespace."""
@@ -103,10 +73,6 @@ class CallRules(EC2BaseResponse):  # type: ignore[misc]
             status = STATUSES.get(getattr(action_result.result, "code", ""), status)
             body = NAMESPACE.sub("<Response>", body, count=1)
         return status, headers, body
-
-    def _refused(self, error: Exception) -> Any:
-        status, headers, body = self.serialized(ActionResult(error))
-        return status, {**headers, "status": str(status)}, body
 
 
 def by_the_rules(answers: Answers) -> Answers:
@@ -122,9 +88,8 @@ def _checked(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def answer(call: Any) -> Any:
         if camelcase_to_underscores(call._get_action()) != method.__name__:
             return method(call)  # one action that calls another
-        if call.malformed is not None:
-            raise call.malformed
         operation = call.operation
+        check_choices(operation.input_shape, call.params)
         check_tags(operation.name, call.params)
         check_identifiers(call.ec2_backend, call.params)
         if call.params.get("DryRun") and operation.name not in LOOK_BEFORE_DRY_RUN:

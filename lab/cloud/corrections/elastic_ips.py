@@ -74,7 +74,7 @@ class ElasticIpCorrections(ElasticAddressBackend):  # type: ignore[misc]
                 raise refusal("InvalidAddress.NotFound", f"Address '{address}' not found.")
         return super().allocate_address("vpc", address=address or self.free_public_address(), tags=tags)
 
-    def address_by_allocation(self, allocation_ids: list[str]) -> list[Any]:
+    def address_by_allocation(self, allocation_ids: list[Any]) -> list[Any]:
         """Elastic IPs by their ids."""
         known = {each.allocation_id: each for each in self.addresses}
         for allocation in allocation_ids:
@@ -82,7 +82,7 @@ class ElasticIpCorrections(ElasticAddressBackend):  # type: ignore[misc]
                 raise refusal("InvalidAllocationID.NotFound", f"The allocation ID '{allocation}' does not exist")
         return [known[allocation] for allocation in allocation_ids]
 
-    def address_by_association(self, association_ids: list[str]) -> list[Any]:
+    def address_by_association(self, association_ids: list[Any]) -> list[Any]:
         """Elastic IPs by the ids of their associations."""
         known = {each.association_id: each for each in self.addresses if each.association_id}
         for association in association_ids:

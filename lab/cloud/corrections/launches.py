@@ -18,7 +18,6 @@ from moto.iam.exceptions import NotFoundException as IAMNotFoundException
 from lab.cloud.corrections.attachments import check_interface_limit, in_use
 from lab.cloud.corrections.images import ROOT_GIBIBYTES
 from lab.cloud.corrections.refusals import invalid_value, refusal
-from lab.cloud.corrections.requests import is_base64
 from lab.cloud.effects import Effect
 
 USER_DATA_BYTES = 16 * 1024
@@ -156,6 +155,15 @@ class LaunchCorrections(InstanceBackend):  # type: ignore[misc]
                 interface.instance.detach_eni(interface)
 
 
+def _is_base64(text: str) -> bool:
+    """Whether it is, in one line or many."""
+    try:
+        base64.b64decode("".join(text.split()), validate=True)
+    except ValueError:
+        return False
+    return True
+
+
 def check_user_data(user_data: Base64EncodedString | None) -> None:
     """Raise EC2's refusal of more than 16 KiB, counted before base64 (EC2 user guide, "Run commands at launch")."""
     if user_data is not None and len(base64.b64decode(str(user_data))) > USER_DATA_BYTES:
@@ -188,8 +196,7 @@ class LaunchAnswers(InstanceResponse):  # type: ignore[misc]
         if token in self.ec2_backend.launches_by_token:
             made_by, reservation = self.ec2_backend.launches_by_token[token]
             return ActionResult(_launched_before(reservation, made_by=made_by, request=request))
-        user_data = self._get_param("UserData")
-        if user_data is not None and not is_base64(user_data):
+        if not _is_base64(self._get_param("UserData", "")):
             raise invalid_value("Invalid BASE64 encoding of user data.")
         self.params["MinCount"] = self._count()
         try:

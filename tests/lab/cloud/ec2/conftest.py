@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import urllib.parse
 import urllib.request
 import xml.etree.ElementTree as Xml
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import Any
@@ -21,7 +19,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 
 from tests.lab.cloud.conftest import World
-from tests.lab.under_test import LAB
+from tests.lab.cloud.serving import KEYS, serving
 
 REGION = "us-east-1"
 # Bad input is for the API to refuse, not for the SDK.
@@ -52,7 +50,7 @@ class LabCloud:
     endpoint: str
 
     def client(self, service: str, **credentials: str) -> Any:
-        keys = credentials or {"aws_access_key_id": "lab", "aws_secret_access_key": "lab"}
+        keys = credentials or KEYS
         return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, config=CONFIG, **keys)
 
     def reset(self) -> None:
@@ -89,36 +87,18 @@ class LabCloud:
             return Answer(status=error.code, body=error.read())
 
 
-@contextmanager
-def serving(*options: str) -> Iterator[LabCloud]:
-    process = subprocess.Popen(
-        [str(LAB), "cloud", "--listen", "127.0.0.1:0", "--region", REGION, *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        words = process.stdout.readline().split()
-        assert words[:4] == ["the", "API", "answers", "at"], words
-        yield LabCloud(endpoint=words[4])
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
 @pytest.fixture(scope="session")
 def fast_cloud() -> Iterator[LabCloud]:
     """One in which everything is done at once."""
-    with serving("--boot-delay", "0", "--remap-delay", "0") as cloud:
-        yield cloud
+    with serving("--boot-delay", "0", "--remap-delay", "0") as (_, endpoint):
+        yield LabCloud(endpoint=endpoint)
 
 
 @pytest.fixture(scope="session")
 def slow_cloud() -> Iterator[LabCloud]:
     """One in which instances and addresses take their time."""
-    with serving("--boot-delay", str(BOOT_DELAY), "--remap-delay", str(REMAP_DELAY)) as cloud:
-        yield cloud
+    with serving("--boot-delay", str(BOOT_DELAY), "--remap-delay", str(REMAP_DELAY)) as (_, endpoint):
+        yield LabCloud(endpoint=endpoint)
 
 
 @pytest.fixture

@@ -52,10 +52,8 @@ def test_requests_that_are_none(lab_cloud: LabCloud, request_: dict[str, str], s
 
 def test_an_error_is_written_as_ec2_writes_it(lab_cloud: LabCloud) -> None:
     """In no namespace, with an id of its own (API reference, "Example error response")."""
-    bodies = [lab_cloud.query({"Action": "MakeCoffee"}).body for _ in range(2)]
-    assert (
-        b"<Response><Errors><Error><Code>InvalidAction</Code><Message>The action MakeCoffee is not valid" in bodies[0]
-    )
+    bodies = [lab_cloud.query({"Action": "DescribeVpcs", "VpcId.1": "vpc-00000000"}).body for _ in range(2)]
+    assert b"<Response><Errors><Error><Code>InvalidVpcID.NotFound</Code><Message>" in bodies[0]
     assert len(set(bodies)) == 2
 
 
