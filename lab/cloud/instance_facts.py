@@ -128,6 +128,9 @@ class InstanceRegister:
             duration=int(CREDENTIAL_LIFETIME.total_seconds()),
             external_id=None,
         )
+        # For ec2:SourceInstanceARN, which only the credentials of an instance have.
+        region = self._account.region
+        session.source_instance = f"arn:aws:ec2:{region}:{ACCOUNT_ID}:instance/{instance_id}"
         return json.dumps(
             {
                 "Code": "Success",

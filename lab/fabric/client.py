@@ -4,11 +4,36 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lab.fabric.codec import to_json
 from lab.fabric.model import VpcState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a fabric did since it began: frames taken from its ports, frames it delivered, CPU time, and its age."""
+
+    frames: int
+    delivered: int
+    cpu_seconds: float
+    uptime_seconds: float
+
+    def since(self, earlier: Usage) -> Usage:
+        """What it did between two answers of one fabric."""
+        return Usage(
+            frames=self.frames - earlier.frames,
+            delivered=self.delivered - earlier.delivered,
+            cpu_seconds=self.cpu_seconds - earlier.cpu_seconds,
+            uptime_seconds=self.uptime_seconds - earlier.uptime_seconds,
+        )
+
+    @property
+    def cpu_share(self) -> float:
+        """Of one core: 1.0 is a fabric that did nothing but work, and may have been the bottleneck."""
+        return self.cpu_seconds / self.uptime_seconds if self.uptime_seconds else 0.0
 
 
 class FabricError(RuntimeError):
@@ -40,6 +65,16 @@ class FabricClient:
         Each has `time` (Unix seconds), `interface` (it counts for), `came_from` (port), `summary`, `frame` (hex, cut).
         """
         return dict(self._request({"op": "drops"})["drops"])
+
+    def usage(self) -> Usage:
+        """What it did since it began and what that cost; a benchmark asks before and after."""
+        answer = self._request({"op": "usage"})
+        return Usage(
+            frames=int(answer["frames"]),
+            delivered=int(answer["delivered"]),
+            cpu_seconds=float(answer["cpu_seconds"]),
+            uptime_seconds=float(answer["uptime_seconds"]),
+        )
 
     def ping(self) -> int:
         """The fabric's process id; its network namespace is /proc/PID/ns/net."""

@@ -23,6 +23,9 @@ class Controlled(Protocol):
     def drops(self) -> dict[str, list[dict[str, Any]]]:
         """The last frames dropped a rule."""
 
+    def usage(self) -> dict[str, float]:
+        """What it did and what that cost; see `FabricClient.usage`."""
+
     def ping(self) -> int:
         """The process id."""
 
@@ -47,6 +50,8 @@ def _answer(fabric: Controlled, request: object) -> dict[str, Any]:
             return {"counters": fabric.counters()}
         case "drops":
             return {"drops": fabric.drops()}
+        case "usage":
+            return fabric.usage()
         case "ping":
             return {"pid": fabric.ping()}
-    raise ValueError(f"unknown operation {operation!r}: apply, counters, drops and ping are the ones there are")
+    raise ValueError(f"unknown operation {operation!r}: apply, counters, drops, usage and ping are the ones there are")

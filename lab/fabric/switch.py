@@ -51,6 +51,9 @@ class Switch:
         self._machines: dict[str, MachineConnection] = {}
         self._dirty: set[str] = set()
         self._stopped = False
+        self._began = time.monotonic()
+        self._frames = 0
+        self._delivered = 0
         for name, descriptor in self._tuns.items():
             self._watch(descriptor, lambda _, name=name, tun=descriptor: self._read_tun(name, tun))  # type: ignore[misc]
         self._control = listen(run / "fabric.sock")
@@ -108,6 +111,15 @@ class Switch:
     def drops(self) -> dict[str, list[dict[str, Any]]]:
         """The last frames dropped a rule."""
         return self._journal.last()
+
+    def usage(self) -> dict[str, float]:
+        """Frames and CPU time of this process since it began."""
+        return {
+            "frames": self._frames,
+            "delivered": self._delivered,
+            "cpu_seconds": time.process_time(),
+            "uptime_seconds": time.monotonic() - self._began,
+        }
 
     def ping(self) -> int:
         """The process id."""
@@ -177,6 +189,7 @@ class Switch:
     def _forward(self, port: str, frames: list[bytes]) -> None:
         now = time.monotonic()
         handle = self._pipeline.handle
+        self._frames += len(frames)
         for frame in frames:
             verdict = handle(port, frame, now)
             if isinstance(verdict, Drop):
@@ -184,7 +197,9 @@ class Switch:
                 verdict = list(verdict.answers)
             for delivery in verdict:
                 refused = self._deliver(delivery)
-                if refused is not None:
+                if refused is None:
+                    self._delivered += 1
+                else:
                     self._journal.note(refused, delivery.port, came_from=port, frame=frame)
 
     def _deliver(self, delivery: Delivery) -> DropRule | None:

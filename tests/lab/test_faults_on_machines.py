@@ -41,23 +41,22 @@ def standby(lab: LabUnderTest) -> str:
     return {"director-1": "director-2", "director-2": "director-1"}[lab.status()["owner"]]
 
 
-@pytest.mark.parametrize(
-    ("words", "seen"),
-    [
-        (["throttled"], "RequestLimitExceeded"),
-        (["denied", "--action", "Associate*"], "UnauthorizedOperation"),
-        (["error", "--action", "AssociateAddress"], "InternalError"),
-        (["silent"], "ReadTimeoutError"),
-        (["unreachable"], "ConnectTimeoutError"),
-        (["denied", "--action", "AssignPrivateIpAddresses"], "not concerned"),
-    ],
+MEETS = (
+    (["throttled"], "RequestLimitExceeded"),
+    (["denied", "--action", "Associate*"], "UnauthorizedOperation"),
+    (["error", "--action", "AssociateAddress"], "InternalError"),
+    (["silent"], "ReadTimeoutError"),
+    (["unreachable"], "ConnectTimeoutError"),
+    (["denied", "--action", "AssignPrivateIpAddresses"], "None"),  # another call's fault is none of this one's
 )
-def test_an_agent_meets_the_api_s_faults(lab: LabUnderTest, words: list[str], seen: str) -> None:
+
+
+def test_an_agent_meets_the_api_s_faults(lab: LabUnderTest) -> None:
     director = standby(lab)
-    before = lab.run(director, REHEARSE).strip()
-    with fault(lab, "api", *words, "--machine", director):
-        assert lab.run(director, REHEARSE).strip() == (before if seen == "not concerned" else seen)
-    assert lab.run(director, REHEARSE).strip() == before
+    for words, seen in MEETS:
+        with fault(lab, "api", *words, "--machine", director):
+            assert lab.run(director, REHEARSE).strip() == seen, words
+    assert lab.run(director, REHEARSE).strip() == "None"
 
 
 def test_metadata_slow_and_gone(lab: LabUnderTest) -> None:
@@ -77,7 +76,6 @@ def test_a_blocked_port_makes_a_web_server_unhealthy_for_the_owner_alone(lab: La
         lab.wait("web-2 unhealthy", lambda: lab.machine("web-2")["health"] == "unhealthy", seconds=RECOVERY_SECONDS)
         assert lab.drops()[f"fault-blocked@{owner}"] > 0
         assert all("web-1" in (lab.page() or "") for _ in range(4))
-        lab.run(owner, "ping -c 1 -W 5 10.0.0.194")  # only that port
     lab.wait("web-2 healthy", lambda: lab.machine("web-2")["health"] == "healthy", seconds=RECOVERY_SECONDS)
 
 

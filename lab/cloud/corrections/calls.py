@@ -1,4 +1,4 @@
-"""What every call of the EC2 API has in common: values and ids that are checked, dry runs, filters, pages, statuses."""
+"""What every call of the EC2 API has in common: values and ids that are checked, dry runs, filters, pages."""
 
 from __future__ import annotations
 
@@ -41,18 +41,6 @@ LISTS = {
 FILTERED_BY_MOTO = ("DescribeInstanceTypes",)
 # Calls that look at what they are given before a dry run ends; the others end when their ids are known.
 LOOK_BEFORE_DRY_RUN = ("AssociateAddress", "RunInstances")
-# Others are 400: "400-series" for the client's errors (API reference, "Error codes"). 412 as reported
-# (getmoto/moto#1980), 403 and 401 likewise; 503 for throttling.
-STATUSES = {
-    "AuthFailure": 401,
-    "DryRunOperation": 412,
-    "InternalError": 500,
-    "RequestLimitExceeded": 503,
-    "UnauthorizedOperation": 403,
-    "Unavailable": 503,
-}
-
-
 REQUEST_ID = re.compile("(?<=<[rR]equestI[dD]>)request-id")
 NAMESPACE = re.compile("<Response xmlns=[^>]*>")
 
@@ -66,11 +54,10 @@ class CallRules(EC2BaseResponse):  # type: ignore[misc]
         return get_service_model("ec2").operation_model(self._get_action())
 
     def serialized(self, action_result: ActionResult) -> Any:
-        """An answer as it leaves: with an id of its own; errors with EC2's status and, like EC2's, in no namespace."""
+        """An answer as it leaves: with an id of its own; errors, like EC2's, in no namespace."""
         status, headers, body = super().serialized(action_result)
         body = REQUEST_ID.sub(str(uuid.uuid4()), body, count=1)
         if isinstance(action_result.result, Exception):
-            status = STATUSES.get(getattr(action_result.result, "code", ""), status)
             body = NAMESPACE.sub("<Response>", body, count=1)
         return status, headers, body
 

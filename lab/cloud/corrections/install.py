@@ -12,9 +12,14 @@ import moto.ec2.models.elastic_network_interfaces as moto_interfaces
 import moto.ec2.models.instances as moto_instances
 import moto.ec2.models.security_groups as moto_groups
 import moto.ec2.models.subnets as moto_subnets
+import moto.iam.models as moto_iam
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.responses import EC2Response
+from moto.ssm.responses import SimpleSystemManagerResponse
+from moto.sts.responses import TokenResponse
 
+from lab.cloud.authorization.gate import Ec2Gate, SsmGate, StsGate
+from lab.cloud.authorization.iam_answers import LabIamAnswers, LabUser
 from lab.cloud.corrections.attachments import InterfaceAnswers, InterfaceCorrections
 from lab.cloud.corrections.calls import CallRules, by_the_rules
 from lab.cloud.corrections.elastic_ips import ElasticIpAnswers, ElasticIpCorrections, LabElasticAddress
@@ -54,6 +59,7 @@ class LabBackend(
 
 @by_the_rules
 class LabAnswers(
+    Ec2Gate,
     CallRules,
     ElasticIpAnswers,
     InterfaceAnswers,
@@ -63,7 +69,15 @@ class LabAnswers(
     TagAnswers,
     EC2Response,  # type: ignore[misc]
 ):
-    """moto's EC2 query API with every correction."""
+    """moto's EC2 query API with every correction, behind the gate."""
+
+
+class LabTokenAnswers(StsGate, TokenResponse):  # type: ignore[misc]
+    """moto's STS behind the gate."""
+
+
+class LabSystemsManagerAnswers(SsmGate, SimpleSystemManagerResponse):  # type: ignore[misc]
+    """moto's Systems Manager behind the gate."""
 
 
 def install() -> None:
@@ -74,6 +88,7 @@ def install() -> None:
         (moto_instances, "Instance", LabInstance),
         (moto_groups, "SecurityGroupRule", LabRule),
         (moto_subnets, "Subnet", LabSubnet),
+        (moto_iam, "User", LabUser),
     ):
         # moto's serializer finds `InstanceId` as `id` by the name of the resource's class.
         resource.__name__ = name
@@ -82,4 +97,10 @@ def install() -> None:
     if not hasattr(moto_responses.method_names_from_class, "cache_info"):
         moto_responses.method_names_from_class = cache(moto_responses.method_names_from_class)
     ec2_backends.backend = LabBackend
-    import_module("moto.ec2.urls").url_paths["{0}/"] = LabAnswers.dispatch
+    for service, path, answers in (
+        ("ec2", "{0}/", LabAnswers),
+        ("iam", "{0}/$", LabIamAnswers),
+        ("sts", "{0}/$", LabTokenAnswers),
+        ("ssm", "{0}/$", LabSystemsManagerAnswers),
+    ):
+        import_module(f"moto.{service}.urls").url_paths[path] = answers.dispatch

@@ -100,27 +100,27 @@ class SecurityGroupAnswers(SecurityGroups):  # type: ignore[misc]
 
     def authorize_security_group_ingress(self) -> ActionResult:
         """AuthorizeSecurityGroupIngress."""
-        return self._authorize(egress=False)
+        return self._add(egress=False)
 
     def authorize_security_group_egress(self) -> ActionResult:
         """AuthorizeSecurityGroupEgress."""
-        return self._authorize(egress=True)
+        return self._add(egress=True)
 
     def revoke_security_group_ingress(self) -> ActionResult:
         """RevokeSecurityGroupIngress."""
-        return self._revoke(egress=False)
+        return self._take(egress=False)
 
     def revoke_security_group_egress(self) -> ActionResult:
         """RevokeSecurityGroupEgress."""
-        return self._revoke(egress=True)
+        return self._take(egress=True)
 
     def update_security_group_rule_descriptions_ingress(self) -> ActionResult:
         """UpdateSecurityGroupRuleDescriptionsIngress."""
-        return self._describe(egress=False)
+        return self._redescribe(egress=False)
 
     def update_security_group_rule_descriptions_egress(self) -> ActionResult:
         """UpdateSecurityGroupRuleDescriptionsEgress."""
-        return self._describe(egress=True)
+        return self._redescribe(egress=True)
 
     def delete_security_group(self) -> ActionResult:
         """DeleteSecurityGroup, which says what it deleted; a VPC's own goes with the VPC only."""
@@ -147,7 +147,7 @@ class SecurityGroupAnswers(SecurityGroups):  # type: ignore[misc]
         group.egress_rules = [changes.get(rule.id, rule) for rule in group.egress_rules]
         return ActionResult({"Return": True})
 
-    def _authorize(self, *, egress: bool) -> ActionResult:
+    def _add(self, *, egress: bool) -> ActionResult:
         group = self._group()
         rules = self.ec2_backend.rules_for(group, self._permissions(), egress=egress)
         existing = group.egress_rules if egress else group.ingress_rules
@@ -158,7 +158,7 @@ class SecurityGroupAnswers(SecurityGroups):  # type: ignore[misc]
         existing.extend(rules)
         return ActionResult({"Return": True, "SecurityGroupRules": [rule.shown for rule in rules]})
 
-    def _revoke(self, *, egress: bool) -> ActionResult:
+    def _take(self, *, egress: bool) -> ActionResult:
         group = self._group()
         existing = group.egress_rules if egress else group.ingress_rules
         ids, unknown = self._get_param("SecurityGroupRuleIds", []), []
@@ -179,7 +179,7 @@ class SecurityGroupAnswers(SecurityGroups):  # type: ignore[misc]
             answer["UnknownIpPermissions"] = [_permission(rule) for rule in unknown]
         return ActionResult(answer)
 
-    def _describe(self, *, egress: bool) -> ActionResult:
+    def _redescribe(self, *, egress: bool) -> ActionResult:
         """Set or take away descriptions of rules, by their ids or by what they say."""
         group = self._group()
         existing = group.egress_rules if egress else group.ingress_rules

@@ -204,6 +204,24 @@ def test_drops_are_counted_and_shown(fabric: Fabric) -> None:
     card.close()
 
 
+def test_usage_counts_what_was_handled_and_what_that_cost(fabric: Fabric) -> None:
+    card, other = Card(fabric.run, W1.id), Card(fabric.run, W2.id)
+    before = fabric.client.usage()
+    good = frame(W1, tcp("10.0.0.80:9", "10.0.0.194:80"), W2)
+    card.send(*[good] * 20, *[frame(W1, tcp("10.0.0.80:9", "10.0.0.194:81"), W2)] * 5)
+    for _ in range(20):
+        other.receive()
+    wait_until(lambda: fabric.dropped("sg-ingress", "eni-w2") == 5)
+    spent = fabric.client.usage().since(before)
+    assert (spent.frames, spent.delivered) == (25, 20)
+    with Path(f"/proc/{fabric.process.pid}/stat").open() as stat:
+        user, system = (int(field) / os.sysconf("SC_CLK_TCK") for field in stat.read().rsplit(")", 1)[1].split()[11:13])
+    assert abs(fabric.client.usage().cpu_seconds - user - system) < 0.5
+    assert 0 < spent.cpu_share <= 1.05
+    card.close()
+    other.close()
+
+
 def test_subnets_come_and_go_in_the_namespace(fabric: Fabric) -> None:
     def bind(address: str) -> None:
         listener(address, 5353).close()

@@ -80,18 +80,22 @@ class Recorder:
     def drops(self) -> dict[str, list[dict[str, object]]]:
         return {}
 
+    def usage(self) -> dict[str, float]:
+        return {"frames": 3, "delivered": 2, "cpu_seconds": 0.5, "uptime_seconds": 4.0}
+
     def ping(self) -> int:
         return 7
 
 
 def test_control_answers_each_operation() -> None:
     fabric = Recorder()
-    ask = [{"op": "ping"}, {"op": "counters"}, {"op": "drops"}, {"op": "apply", "state": {}}]
+    ask = [{"op": "ping"}, {"op": "counters"}, {"op": "drops"}, {"op": "usage"}, {"op": "apply", "state": {}}]
     answers = [json.loads(answer_line(fabric, json.dumps(request).encode())) for request in ask]
     assert answers == [
         {"ok": True, "pid": 7},
         {"ok": True, "counters": {"sg-egress": {"eni-1": 2}}},
         {"ok": True, "drops": {}},
+        {"ok": True, "frames": 3, "delivered": 2, "cpu_seconds": 0.5, "uptime_seconds": 4.0},
         {"ok": True},
     ]
     assert fabric.applied == [VpcState()]

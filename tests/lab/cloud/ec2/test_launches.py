@@ -138,7 +138,8 @@ def test_a_root_disk_without_a_size_is_the_images(world: World) -> None:
 
 
 def test_the_same_client_token_launches_once(world: World) -> None:
-    first, again = (launch(world, ClientToken="token") for _ in range(2))
+    disk = [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeType": "gp3"}}]
+    first, again = (launch(world, ClientToken="token", BlockDeviceMappings=disk) for _ in range(2))
     assert first["Instances"][0]["InstanceId"] == again["Instances"][0]["InstanceId"]
     assert len(instances(world)) == 1
 

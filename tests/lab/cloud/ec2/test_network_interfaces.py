@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lab.cloud.corrections.images import LAB_IMAGE_ID
 from tests.lab.cloud.conftest import World, interface_of, refused
 
 pytestmark = pytest.mark.cloud
@@ -120,6 +121,19 @@ def test_whether_an_interface_goes_with_its_instance_can_be_set(
             world.interface(spare)
     else:
         assert world.interface(spare)["Status"] == "available"
+
+
+def test_an_attached_interface_outlives_its_instance_unless_said_otherwise(world: World, director: Any) -> None:
+    """Also one that was made at a launch and would have gone with that instance."""
+    cards = [{"DeviceIndex": index, "SubnetId": world.subnet} for index in range(2)]
+    launched = world.ec2.run_instances(
+        ImageId=LAB_IMAGE_ID, InstanceType="t3.micro", MinCount=1, MaxCount=1, NetworkInterfaces=cards
+    )["Instances"][0]
+    second = next(each for each in launched["NetworkInterfaces"] if each["Attachment"]["DeviceIndex"] == 1)
+    assert second["Attachment"]["DeleteOnTermination"] is True
+    world.ec2.detach_network_interface(AttachmentId=second["Attachment"]["AttachmentId"])
+    attach(world, second["NetworkInterfaceId"], director)
+    assert world.interface(second["NetworkInterfaceId"])["Attachment"]["DeleteOnTermination"] is False
 
 
 def test_a_new_interface_takes_only_what_is_free(world: World, spare: str) -> None:

@@ -1,0 +1,444 @@
+"""What a director may do, and what it may not: calls with the credentials it got from its own metadata service.
+
+The project's own program is deployed, so the policy is the real one (components/identity.py). The matrix is printed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from rich.console import Console
+from rich.table import Table
+from werkzeug.test import Client
+
+from lab.cloud.api import Api
+from lab.cloud.corrections.images import LAB_IMAGE_ID
+from lab.cloud.instance_facts import InstanceRegister
+from lab.cloud.local import LocalCloud
+from lab.cloud.metadata_service import MetadataService
+from lab.engine.deploy import deploy
+from lab.engine.project import load_project
+from lab.provider import AwsProvider
+from tests.lab.cloud.authorization.conftest import Caller, allow, document
+from tests.lab.cloud.authorization.scene import ACCOUNT, TAG, UDP
+from tests.lab.cloud.authorization.signing import FORM, signed, signed_post
+from tests.lab.cloud.conftest import client
+
+PROJECT = Path(__file__).resolve().parents[4]
+pytestmark = pytest.mark.cloud
+YES = "yes"
+DENIED, NOBODY, TOO_LATE = "UnauthorizedOperation 403", "AuthFailure 401", "RequestExpired 400"
+NO_IAM, NO_SSM = "AccessDenied 403", "AccessDeniedException 400"
+
+
+def metadata(http: Client, address: str, path: str) -> tuple[int, str]:
+    """What the machine with this address reads from its metadata service, with a session token as it has to."""
+    here = {"environ_overrides": {"REMOTE_ADDR": address}}
+    token = http.put("/latest/api/token", headers={"X-aws-ec2-metadata-token-ttl-seconds": "60"}, **here).text
+    answer = http.get(f"/latest/meta-data/{path}", headers={"X-aws-ec2-metadata-token": token}, **here)
+    return answer.status_code, answer.text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """The deployed program; `own` and `peer` are the directors as its outputs show them."""
+
+    cloud: LocalCloud
+    ec2: Any
+    outputs: dict[str, Any]
+    http: Client
+    director: Caller
+    other: Caller
+    own: dict[str, str]
+    peer: dict[str, str]
+
+    @property
+    def virtual_ip(self) -> str:
+        return str(self.outputs["virtualIp"])
+
+    @property
+    def service(self) -> str:
+        return str(self.outputs["elasticIpAllocationId"])
+
+    def described(self, kind: str, **filters: str) -> dict[str, Any]:
+        """The first thing of a kind in the stack's VPC, as the administrator sees it."""
+        wanted = [{"Name": name.replace("_", "-"), "Values": [value]} for name, value in filters.items()]
+        found = getattr(self.ec2, f"describe_{kind}")(Filters=wanted)
+        return next(value for key, value in found.items() if key != "ResponseMetadata")[0]
+
+
+def director(cloud: LocalCloud, http: Client, shown: dict[str, str]) -> Caller:
+    status, role = metadata(http, shown["privateIp"], "iam/security-credentials/")
+    assert status == 200
+    keys = json.loads(metadata(http, shown["privateIp"], f"iam/security-credentials/{role}")[1])
+    return Caller(
+        cloud=cloud,
+        iam=client(cloud, "iam"),
+        kind="role",
+        name=role,
+        key_id=keys["AccessKeyId"],
+        secret=keys["SecretAccessKey"],
+        token=keys["Token"],
+    )
+
+
+@pytest.fixture(scope="module")
+def stack(running_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    running_cloud.account.reset()
+    project = load_project(PROJECT)
+    provider = AwsProvider(endpoint_url=running_cloud.endpoint)
+    state = tmp_path_factory.mktemp("matrix") / "state.json"
+    outputs = deploy(project, project.stack("local"), provider, state).outputs
+    http = Client(MetadataService(InstanceRegister(running_cloud.account).facts_of))
+    own, peer = outputs["directors"]
+    yield Stack(
+        cloud=running_cloud,
+        ec2=client(running_cloud, "ec2"),
+        outputs=outputs,
+        http=http,
+        director=director(running_cloud, http, own),
+        other=director(running_cloud, http, peer),
+        own=own,
+        peer=peer,
+    )
+    running_cloud.account.reset()
+
+
+def assign(s: Stack, to: dict[str, str], address: str | None = None) -> Any:
+    return s.director("ec2").assign_private_ip_addresses(
+        NetworkInterfaceId=to["interfaceId"],
+        PrivateIpAddresses=[address or s.virtual_ip],
+        AllowReassignment=True,
+    )
+
+
+def associate(s: Stack, **what: Any) -> Any:
+    return s.director("ec2").associate_address(AllowReassociation=True, **what)
+
+
+def own_elastic_ip(s: Stack, shown: dict[str, str]) -> dict[str, Any]:
+    return s.described("addresses", private_ip_address=shown["privateIp"])
+
+
+def launch(s: Stack) -> Any:
+    subnet = s.outputs["subnetId"]
+    return s.director("ec2").run_instances(
+        ImageId=LAB_IMAGE_ID, InstanceType="t3.micro", MinCount=1, MaxCount=1, SubnetId=subnet
+    )
+
+
+def raw(s: Stack, **options: Any) -> Any:
+    """A claim signed by hand; `changed` claims for the peer what was signed for oneself."""
+    form = "Action=AssignPrivateIpAddresses&Version=2016-11-15&AllowReassignment=true&PrivateIpAddress.1="
+    body = f"{form}{s.virtual_ip}&NetworkInterfaceId={s.own['interfaceId']}".encode()
+    if options.pop("changed", False):
+        options["sent"] = body.replace(s.own["interfaceId"].encode(), s.peer["interfaceId"].encode())
+    caller = options.pop("caller", s.director)
+    token = options.pop("token", caller.token)
+    keys = {"key_id": caller.key_id, "secret": caller.secret, "token": token}
+    return _raise(*signed_post(s.cloud.endpoint, body, **keys, **options))
+
+
+def made_up_key_from_a_machine(s: Stack) -> Any:
+    """As it arrives at the API: from the director's public address."""
+    body = b"Action=DescribeInstances&Version=2016-11-15"
+    headers = signed(host="localhost", body=body, key_id="lab", secret="lab", more=FORM)
+    http, public = Client(Api(s.cloud.account, delay_seconds=0.0)), s.own["publicIp"]
+    got = http.post("/", data=body, headers=headers, environ_overrides={"REMOTE_ADDR": public})
+    return _raise(got.status_code, got.text)
+
+
+def after_its_end(s: Stack) -> Any:
+    """The very session, once it is over."""
+    session = s.cloud.account.sts.get_assumed_role_from_access_key(s.other.key_id)
+    kept, session.expiration = session.expiration, datetime.now(UTC) - timedelta(seconds=1)
+    try:
+        return s.other("ec2").assign_private_ip_addresses(
+            NetworkInterfaceId=s.peer["interfaceId"], PrivateIpAddresses=[s.virtual_ip], AllowReassignment=True
+        )
+    finally:
+        session.expiration = kept
+
+
+def _raise(status: int, text: str) -> None:
+    if status >= 400:
+        found = re.search("<Code>(.*)</Code>", text)
+        code = {"Code": found[1] if found else text}
+        raise ClientError({"Error": code, "ResponseMetadata": {"HTTPStatusCode": status}}, "raw")
+
+
+EVIL = document(allow())
+Row = tuple[str, Callable[[Stack], Any], str]
+CLAIMS: list[Row] = [
+    ("assign the virtual IP to its interface", lambda s: assign(s, s.own), YES),
+    ("the same again", lambda s: assign(s, s.own), YES),
+    ("assign it to the peer's interface", lambda s: assign(s, s.peer), DENIED),
+    # Allowed, and refused by EC2 itself: no policy can name the address.
+    ("assign an address outside the subnet", lambda s: assign(s, s.own, "10.9.9.9"), "InvalidParameterValue 400"),
+    ("assign the peer's primary one", lambda s: assign(s, s.own, s.peer["privateIp"]), "InvalidParameterValue 400"),
+    (
+        "rehearse: associate with a dry run",
+        lambda s: associate(s, AllocationId=s.service, NetworkInterfaceId=s.own["interfaceId"], DryRun=True),
+        "DryRunOperation 412",
+    ),
+    (
+        "associate the service's Elastic IP with its interface",
+        lambda s: associate(
+            s, AllocationId=s.service, NetworkInterfaceId=s.own["interfaceId"], PrivateIpAddress=s.virtual_ip
+        ),
+        YES,
+    ),
+    (
+        "the same by public address",
+        lambda s: associate(
+            s,
+            PublicIp=s.outputs["elasticIp"],
+            NetworkInterfaceId=s.own["interfaceId"],
+            PrivateIpAddress=s.virtual_ip,
+        ),
+        # Allowed, and refused by EC2 itself: in a VPC an Elastic IP goes by its allocation id.
+        "InvalidParameterCombination 400",
+    ),
+    (
+        "associate it with the peer's interface",
+        lambda s: associate(s, AllocationId=s.service, NetworkInterfaceId=s.peer["interfaceId"]),
+        DENIED,
+    ),
+    (
+        "the same with a dry run",
+        lambda s: associate(s, AllocationId=s.service, NetworkInterfaceId=s.peer["interfaceId"], DryRun=True),
+        DENIED,
+    ),
+    (
+        "associate it with its instance",
+        lambda s: associate(s, AllocationId=s.service, InstanceId=s.own["instanceId"]),
+        DENIED,
+    ),
+    (
+        "associate the peer's own Elastic IP with its interface",
+        lambda s: associate(
+            s,
+            AllocationId=own_elastic_ip(s, s.peer)["AllocationId"],
+            NetworkInterfaceId=s.own["interfaceId"],
+        ),
+        DENIED,
+    ),
+    (
+        "the same by public address",
+        lambda s: associate(s, PublicIp=s.peer["publicIp"], NetworkInterfaceId=s.own["interfaceId"]),
+        DENIED,
+    ),
+    (
+        "unassign the virtual IP from its interface",
+        lambda s: s.director("ec2").unassign_private_ip_addresses(
+            NetworkInterfaceId=s.own["interfaceId"], PrivateIpAddresses=[s.virtual_ip]
+        ),
+        DENIED,
+    ),
+    (
+        "disassociate the service's Elastic IP",
+        lambda s: s.director("ec2").disassociate_address(
+            AssociationId=s.described("addresses", allocation_id=s.service)["AssociationId"]
+        ),
+        DENIED,
+    ),
+    (
+        "disassociate the peer's own",
+        lambda s: s.director("ec2").disassociate_address(AssociationId=own_elastic_ip(s, s.peer)["AssociationId"]),
+        DENIED,
+    ),
+    (
+        "release the service's Elastic IP",
+        lambda s: s.director("ec2").release_address(AllocationId=s.service),
+        DENIED,
+    ),
+    ("allocate an Elastic IP", lambda s: s.director("ec2").allocate_address(Domain="vpc"), DENIED),
+]
+OTHERS: list[Row] = [
+    ("describe instances", lambda s: s.director("ec2").describe_instances(), DENIED),
+    ("describe interfaces", lambda s: s.director("ec2").describe_network_interfaces(), DENIED),
+    ("describe addresses", lambda s: s.director("ec2").describe_addresses(), DENIED),
+    ("launch an instance", launch, DENIED),
+    ("stop itself", lambda s: s.director("ec2").stop_instances(InstanceIds=[s.own["instanceId"]]), DENIED),
+    ("stop the peer", lambda s: s.director("ec2").stop_instances(InstanceIds=[s.peer["instanceId"]]), DENIED),
+    ("reboot the peer", lambda s: s.director("ec2").reboot_instances(InstanceIds=[s.peer["instanceId"]]), DENIED),
+    (
+        "terminate the peer",
+        lambda s: s.director("ec2").terminate_instances(InstanceIds=[s.peer["instanceId"]]),
+        DENIED,
+    ),
+    (
+        "turn its source check on",
+        lambda s: s.director("ec2").modify_instance_attribute(
+            InstanceId=s.own["instanceId"], SourceDestCheck={"Value": True}
+        ),
+        DENIED,
+    ),
+    (
+        "change the groups of its interface",
+        lambda s: s.director("ec2").modify_network_interface_attribute(
+            NetworkInterfaceId=s.own["interfaceId"],
+            Groups=[s.described("security_groups", vpc_id=s.outputs["vpcId"])["GroupId"]],
+        ),
+        DENIED,
+    ),
+    (
+        "do without session tokens for metadata",
+        lambda s: s.director("ec2").modify_instance_metadata_options(
+            InstanceId=s.own["instanceId"], HttpTokens="optional"
+        ),
+        DENIED,
+    ),
+    (
+        "replace the default route",
+        lambda s: s.director("ec2").replace_route(
+            RouteTableId=s.described("route_tables", vpc_id=s.outputs["vpcId"])["RouteTableId"],
+            DestinationCidrBlock="0.0.0.0/0",
+            NetworkInterfaceId=s.own["interfaceId"],
+        ),
+        DENIED,
+    ),
+    (
+        "open a group",
+        lambda s: s.director("ec2").authorize_security_group_ingress(
+            GroupId=s.described("security_groups", vpc_id=s.outputs["vpcId"])["GroupId"], IpPermissions=[UDP]
+        ),
+        DENIED,
+    ),
+    (
+        "tag itself",
+        lambda s: s.director("ec2").create_tags(Resources=[s.own["instanceId"]], Tags=[TAG]),
+        DENIED,
+    ),
+    (
+        "make an interface",
+        lambda s: s.director("ec2").create_network_interface(SubnetId=s.outputs["subnetId"]),
+        DENIED,
+    ),
+    ("read its role", lambda s: s.director("iam").get_role(RoleName=s.director.name), NO_IAM),
+    (
+        "give itself more rights",
+        lambda s: s.director("iam").put_role_policy(RoleName=s.director.name, PolicyName="evil", PolicyDocument=EVIL),
+        NO_IAM,
+    ),
+    ("make a user", lambda s: s.director("iam").create_user(UserName="evil"), NO_IAM),
+    (
+        "ask what it may do",
+        lambda s: s.director("iam").simulate_principal_policy(
+            PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:role/{s.director.name}", ActionNames=["ec2:RunInstances"]
+        ),
+        NO_IAM,
+    ),
+    (
+        "take the peer's role",
+        lambda s: s.director("sts").assume_role(
+            RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{s.other.name}", RoleSessionName="evil"
+        ),
+        NO_IAM,
+    ),
+    ("read a parameter", lambda s: s.director("ssm").get_parameter(Name="/a"), NO_SSM),
+    (
+        "run a command on the peer",
+        lambda s: s.director("ssm").send_command(InstanceIds=[s.peer["instanceId"]], DocumentName="AWS-RunShellScript"),
+        NO_SSM,
+    ),
+    ("ask who it is", lambda s: s.director("sts").get_caller_identity(), YES),
+    (
+        "claim in another region",
+        lambda s: raw(s, region="eu-west-1"),
+        DENIED,
+    ),
+    ("claim, signed by hand", lambda s: raw(s), YES),
+    ("with another secret", lambda s: raw(s, caller=replace(s.director, secret=s.other.secret)), NOBODY),
+    ("with the peer's session token", lambda s: raw(s, token=s.other.token), NOBODY),
+    ("without a session token", lambda s: raw(s, token=None), NOBODY),
+    ("with an unsigned session token", lambda s: raw(s, left_out=("x-amz-security-token",)), NOBODY),
+    ("with a key that looks like a session's", lambda s: raw(s, caller=replace(s.director, key_id="ASIAEVIL")), NOBODY),
+    ("with a body changed on the way", lambda s: raw(s, changed=True), NOBODY),
+    ("signed six minutes ago", lambda s: raw(s, when=datetime.now(UTC) - timedelta(minutes=6)), TOO_LATE),
+    ("signed six minutes from now", lambda s: raw(s, when=datetime.now(UTC) + timedelta(minutes=6)), TOO_LATE),
+    ("after its session's end", after_its_end, TOO_LATE),
+    ("with a key made up on a machine", made_up_key_from_a_machine, NOBODY),
+]
+
+
+def outcome(stack: Stack, call: Callable[[Stack], Any]) -> str:
+    try:
+        call(stack)
+    except ClientError as error:
+        return f"{error.response['Error']['Code']} {error.response['ResponseMetadata']['HTTPStatusCode']}"
+    return YES
+
+
+def test_the_matrix(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("call of director 1", "expected", "found", title="A director's role, by its own credentials")
+    rows = CLAIMS + OTHERS
+    found = [outcome(stack, call) for _, call, _ in rows]
+    for (what, _, expected), got in zip(rows, found, strict=True):
+        table.add_row(what, expected, got if got == expected else f"{got}  <---")
+    with capsys.disabled():
+        print()
+        Console(width=120).print(table)
+    assert found == [expected for _, _, expected in rows]
+    assert len(rows) >= 40
+
+
+def test_what_it_was_refused_did_not_happen(stack: Stack) -> None:
+    assert DENIED in [outcome(stack, call) for _, call, _ in CLAIMS + OTHERS]
+    instances = [each for found in stack.ec2.describe_instances()["Reservations"] for each in found["Instances"]]
+    assert {each["State"]["Name"] for each in instances} == {"running"} and len(instances) == 4
+    holder = stack.described("addresses", allocation_id=stack.service)
+    assert (holder["NetworkInterfaceId"], holder["PrivateIpAddress"]) == (stack.own["interfaceId"], stack.virtual_ip)
+    assert stack.described("instances", instance_id=stack.own["instanceId"])["Instances"][0]["SourceDestCheck"] is False
+    assert stack.cloud.account.iam.users == {}
+
+
+def test_the_other_director_may_the_same_for_itself(stack: Stack) -> None:
+    swapped = replace(stack, director=stack.other, other=stack.director, own=stack.peer, peer=stack.own)
+    for what, call, expected in CLAIMS:
+        assert outcome(swapped, call) == expected, what
+    assert outcome(stack, lambda s: assign(s, s.own)) == YES  # and back
+
+
+@pytest.mark.parametrize("which", ["own", "peer"])
+def test_it_is_known_as_its_instance(stack: Stack, which: str) -> None:
+    caller, shown = (stack.director, stack.own) if which == "own" else (stack.other, stack.peer)
+    assert caller("sts").get_caller_identity()["Arn"] == (
+        f"arn:aws:sts::{ACCOUNT}:assumed-role/{caller.name}/{shown['instanceId']}"
+    )
+
+
+def test_the_instance_is_a_condition_key(stack: Stack) -> None:
+    """ec2:SourceInstanceARN: of the credentials of an instance, and of nobody who takes its role otherwise."""
+    iam, name = stack.director.iam, stack.director.name
+    for instance, expected in ((stack.own["instanceId"], YES), (stack.peer["instanceId"], DENIED)):
+        arn = f"arn:aws:ec2:us-east-1:{ACCOUNT}:instance/{instance}"
+        only = allow("ec2:DescribeVpcs", Condition={"ArnEquals": {"ec2:SourceInstanceARN": arn}})
+        iam.put_role_policy(RoleName=name, PolicyName="test", PolicyDocument=document(only))
+        try:
+            assert outcome(stack, lambda s: s.director("ec2").describe_vpcs()) == expected
+            arn = f"arn:aws:iam::{ACCOUNT}:role/{name}"
+            keys = client(stack.cloud, "sts").assume_role(RoleArn=arn, RoleSessionName=instance)["Credentials"]
+            fake = replace(
+                stack.director,
+                key_id=keys["AccessKeyId"],
+                secret=keys["SecretAccessKey"],
+                token=keys["SessionToken"],
+                clients={},
+            )
+            assert outcome(replace(stack, director=fake), lambda s: s.director("ec2").describe_vpcs()) == DENIED
+        finally:
+            iam.delete_role_policy(RoleName=name, PolicyName="test")
+
+
+def test_a_web_server_has_no_credentials(stack: Stack) -> None:
+    for shown in stack.outputs["webServers"]:
+        assert metadata(stack.http, shown["privateIp"], "iam/security-credentials/")[0] == 404
