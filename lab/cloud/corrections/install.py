@@ -28,6 +28,7 @@ from lab.cloud.corrections.images import ImageCorrections
 from lab.cloud.corrections.instance_states import InstanceAnswers, InstanceCorrections
 from lab.cloud.corrections.instances import LabInstance
 from lab.cloud.corrections.interfaces import LabInterface
+from lab.cloud.corrections.routes import RouteCorrections
 from lab.cloud.corrections.security_group_rules import LabRule
 from lab.cloud.corrections.security_groups import SecurityGroupAnswers, SecurityGroupCorrections
 from lab.cloud.corrections.subnets import LabSubnet, SubnetAnswers, SubnetCorrections
@@ -41,6 +42,7 @@ class LabBackend(
     GatewayCorrections,
     SubnetCorrections,
     InterfaceCorrections,
+    RouteCorrections,
     ElasticIpCorrections,
     EC2Backend,  # type: ignore[misc]
 ):

@@ -1,4 +1,8 @@
-"""Where stock moto 5.2.5 differs from EC2, a test a row; the modules beside this one go deeper into each."""
+"""Where stock moto 5.2.5 differs from EC2, a test a row; the modules beside this one go deeper into each.
+
+Rows that are whole modules: states that take time (test_instance_states.py), instance metadata
+(test_metadata_follows.py and ../metadata), IAM (../authorization).
+"""
 
 from __future__ import annotations
 
