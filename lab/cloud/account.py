@@ -16,6 +16,7 @@ from moto.ssm.models import ssm_backends
 from moto.sts.models import sts_backends
 
 from lab.cloud.corrections import install
+from lab.cloud.corrections.parameters import publish
 from lab.cloud.effects import Effect
 from lab.cloud.faults import Fault, FaultLedger, blocks_of
 from lab.cloud.remap import Addresses, NetworkView
@@ -126,6 +127,8 @@ class Account:
             for backends in (ec2_backends, iam_backends, sts_backends, ssm_backends):
                 backends.clear()
             reset_model_data()
+            self.ec2.most_interfaces = self.substrate.most_interfaces
+            publish(ssm_backends[ACCOUNT_ID][self.region], self.ec2.amis.values())
             self._view = NetworkView(self._remap_delay_seconds)
             self.settle()
 

@@ -20,8 +20,9 @@ RENEW_BEFORE = timedelta(minutes=30)
 class InstanceRegister:
     """Finds the instance behind an address and the role credentials it may have. Safe from any thread."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._account = account
+        self._clock = clock
         self._credentials: dict[tuple[str, str], tuple[datetime, str]] = {}
 
     def facts_of(self, address: str) -> InstanceFacts | None:
@@ -53,12 +54,16 @@ class InstanceRegister:
             account_id=ACCOUNT_ID,
             region=self._account.region,
             availability_zone=instance.availability_zone,
+            availability_zone_id=instance.nics[0].subnet.availability_zone_id,
             image_id=instance.image_id,
             instance_type=instance.instance_type,
             reservation_id=reservation.id,
             launch_index=instance.ami_launch_index,
             launched=instance.launch_time,
             architecture=instance.architecture,
+            disks=self._disks(instance),
+            monitored=instance.monitored,
+            key=self._key(instance),
             cards=tuple(self._card(index, nic, known[nic.id]) for index, nic in sorted(instance.nics.items())),
             user_data=instance.raw_user_data,
             tags=tags if options.instance_metadata_tags == "enabled" else None,
@@ -81,8 +86,19 @@ class InstanceRegister:
             subnet_id=nic.subnet.id,
             subnet_cidr=str(nic.subnet.cidr),
             vpc_id=nic.vpc_id,
-            vpc_cidr=str(vpc.cidr_block),
+            vpc_cidrs=tuple(str(each["cidr_block"]) for each in vpc.get_cidr_block_association_set()),
+            public_names=str(vpc.enable_dns_hostnames).lower() == "true",
         )
+
+    def _disks(self, instance: Any) -> tuple[str, ...]:
+        root = str(instance.root_device_name)
+        others = sorted(str(name) for name, _ in instance.get_block_device_mapping if name != root)
+        return (root, *others)
+
+    def _key(self, instance: Any) -> tuple[str, str] | None:
+        """The key pair of the launch; a key pair that was deleted since stays in the machine, not here."""
+        pair = self._account.ec2.key_pairs.get(instance.key_name)
+        return (pair.key_name, pair.public_key) if pair else None
 
     def _profile(self, instance: Any) -> Any:
         association = self._account.ec2.iam_instance_profile_associations.get(instance.id)
@@ -93,7 +109,7 @@ class InstanceRegister:
 
         They come from moto's STS, so that a call signed with them is known to be the role's.
         """
-        now = datetime.now(UTC)
+        now = self._clock()
         key = (instance_id, role.arn)
         with self._account.lock:
             expiry, document = self._credentials.get(key, (now, ""))

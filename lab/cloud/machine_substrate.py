@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 class LabMachines:
     """Machines under `paths`, on the network cards the fabric listens for."""
 
+    # A machine's card is plugged in at power-on (lab/machines/qemu.py).
+    most_interfaces: int | None = 1
+
     def __init__(self, paths: LabPaths, fabric: FabricClient) -> None:
         self._paths = paths
         self._fabric = fabric

@@ -5,6 +5,7 @@ Rules: EC2 user guide, "Use the Instance Metadata Service to access instance met
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import time
@@ -15,11 +16,12 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from lab.cloud.faults import FaultLedger
-from lab.cloud.metadata import InstanceFacts, resolve, root_of
+from lab.cloud.metadata import InstanceFacts, resolve
 from lab.cloud.servers import hang_up
 
 TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
 TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
+TTL = re.compile("[0-9]{1,9}")
 MAXIMUM_TTL_SECONDS = 21600
 
 
@@ -76,7 +78,7 @@ class MetadataService:
         token = self._valid(given, facts) if given is not None else None
         if token is None and (given is not None or facts.tokens_required):
             return _refused(401)
-        content = resolve(root_of(facts), path)
+        content = resolve(facts, path)
         if content is None:
             return _refused(404)
         raw = path.rstrip("/").endswith("/user-data")
@@ -89,7 +91,7 @@ class MetadataService:
         if "HTTP_X_FORWARDED_FOR" in environ:
             return _refused(403)
         ttl = environ.get("HTTP_X_AWS_EC2_METADATA_TOKEN_TTL_SECONDS", "")
-        if not (ttl.isascii() and ttl.isdecimal() and 1 <= int(ttl) <= MAXIMUM_TTL_SECONDS):
+        if not (TTL.fullmatch(ttl) and 1 <= int(ttl) <= MAXIMUM_TTL_SECONDS):
             return _refused(400)
         now = self._clock()
         value = secrets.token_urlsafe(40)

@@ -21,7 +21,12 @@ class MachineRequest:
 
 
 class Substrate(Protocol):
-    """Carries out what the API decided. All calls may come from any thread, but never two at once for one instance."""
+    """Carries out what the API decided. All calls may come from any thread, but never two at once for one instance.
+
+    `most_interfaces` is how many network interfaces an instance can have here; None: as many as its type.
+    """
+
+    most_interfaces: int | None
 
     def apply(self, state: VpcState) -> None:
         """Make the network so; returns when it is."""
@@ -47,6 +52,8 @@ class Substrate(Protocol):
 
 class NoMachines:
     """The API alone: an instance gets and loses its power in `boot_delay_seconds`, and the network is forgotten."""
+
+    most_interfaces: int | None = None
 
     def __init__(self, *, boot_delay_seconds: float = 0.0) -> None:
         self._boot_delay_seconds = boot_delay_seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lab.cloud.corrections.security_groups import NUMBERS
+from lab.cloud.corrections.security_group_rules import NUMBERS
 from lab.fabric.model import Address, Block, Interface, Route, Rule, SecurityGroup, Subnet, VpcState
 
 # States in which an instance has, or is about to have, a machine that sends and receives.

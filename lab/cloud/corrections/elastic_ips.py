@@ -5,12 +5,13 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from moto.core.responses import ActionResult
+from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.models.elastic_ip_addresses import ElasticAddress, ElasticAddressBackend
 from moto.ec2.responses.elastic_ip_addresses import ElasticIPAddresses
 from moto.ec2.utils import random_eip_association_id
 
-from lab.cloud.corrections.refusals import invalid_value, refusal
+from lab.cloud.corrections.attachments import the_interface
+from lab.cloud.corrections.refusals import invalid_value, refusal, wrong_state
 
 PUBLIC_POOL = ipaddress.IPv4Network("203.0.113.0/24")
 
@@ -50,22 +51,13 @@ class LabElasticAddress(ElasticAddress):  # type: ignore[misc]
         """The private address it is mapped to."""
         return self.mapped_address if self.eni else None
 
-    def get_filter_value(self, filter_name: str, method_name: str | None = None) -> Any:
-        """The value DescribeAddresses compares a filter with."""
-        if filter_name == "private-ip-address":
-            return self.private_ip_address
-        if filter_name == "network-interface-owner-id":
-            return self.network_interface_owner_id
-        return super().get_filter_value(filter_name, method_name)
-
 
 class ElasticIpCorrections(ElasticAddressBackend):  # type: ignore[misc]
     """EC2's rules for Elastic IPs (API reference, AssociateAddress and ReleaseAddress)."""
 
     def free_public_address(self) -> str:
         """The lowest public address nobody has."""
-        taken = {elastic_ip.public_ip for elastic_ip in self.addresses}
-        taken |= {interface.automatic_public_ip for interface in self.enis.values()}
+        taken = self._taken_public_addresses()
         for address in PUBLIC_POOL.hosts():
             if str(address) not in taken:
                 return str(address)
@@ -73,18 +65,40 @@ class ElasticIpCorrections(ElasticAddressBackend):  # type: ignore[misc]
 
     def allocate_address(self, domain: str, address: str | None = None, tags: dict[str, str] | None = None) -> Any:  # noqa: ARG002 - EC2-Classic is gone
         """An Elastic IP of the lab's public pool."""
-        free = self.free_public_address()
         if address:
-            in_use = any(elastic_ip.public_ip == address for elastic_ip in self.addresses)
-            if in_use or ipaddress.ip_address(address) not in PUBLIC_POOL:
+            try:
+                wanted = ipaddress.IPv4Address(address)
+            except ValueError:
+                raise refusal("InvalidAddress.Malformed", f"Invalid value '{address}' for IP address.") from None
+            if wanted not in PUBLIC_POOL or address in self._taken_public_addresses():
                 raise refusal("InvalidAddress.NotFound", f"Address '{address}' not found.")
-        return super().allocate_address("vpc", address=address or free, tags=tags)
+        return super().allocate_address("vpc", address=address or self.free_public_address(), tags=tags)
+
+    def address_by_allocation(self, allocation_ids: list[Any]) -> list[Any]:
+        """Elastic IPs by their ids."""
+        known = {each.allocation_id: each for each in self.addresses}
+        for allocation in allocation_ids:
+            if allocation not in known:
+                raise refusal("InvalidAllocationID.NotFound", f"The allocation ID '{allocation}' does not exist")
+        return [known[allocation] for allocation in allocation_ids]
+
+    def address_by_association(self, association_ids: list[Any]) -> list[Any]:
+        """Elastic IPs by the ids of their associations."""
+        known = {each.association_id: each for each in self.addresses if each.association_id}
+        for association in association_ids:
+            if association not in known:
+                raise refusal("InvalidAssociationID.NotFound", f"The association ID '{association}' does not exist")
+        return [known[association] for association in association_ids]
+
+    def _taken_public_addresses(self) -> set[str | None]:
+        taken = {elastic_ip.public_ip for elastic_ip in self.addresses}
+        return taken | {interface.automatic_public_ip for interface in self.enis.values()}
 
     def associate_address(  # the parameters of the call, each of them
         self,
         instance: Any = None,
         eni: Any = None,
-        address: str | None = None,
+        address: str | None = None,  # noqa: ARG002 - refused before: it is EC2-Classic's
         allocation_id: str | None = None,
         reassociate: bool = True,
         private_ip_address: str | None = None,
@@ -94,8 +108,8 @@ class ElasticIpCorrections(ElasticAddressBackend):  # type: ignore[misc]
         The same mapping again is no change and keeps its association id. `reassociate` False refuses an Elastic IP or
         a private address that has a partner.
         """
-        elastic_ip = (self.address_by_ip([address]) if address else self.address_by_allocation([allocation_id]))[0]
-        interface = eni or self._primary_interface(instance)
+        elastic_ip = self.address_by_allocation([allocation_id])[0]
+        interface = eni or the_interface(instance)
         mapped = private_ip_address or interface.private_ip_address
         if mapped not in interface.addresses:
             raise invalid_value(f"{mapped} is not mapped to the interface {interface.id}")
@@ -119,10 +133,9 @@ class ElasticIpCorrections(ElasticAddressBackend):  # type: ignore[misc]
             interface.automatic_public_ip = None
         return elastic_ip
 
-    def disassociate_address(self, address: str | None = None, association_id: str | None = None) -> None:
-        """Unmap an Elastic IP."""
-        by_ip = self.address_by_ip([address]) if address else None
-        elastic_ip = (by_ip or self.address_by_association([association_id]))[0]
+    def disassociate_address(self, address: str | None = None, association_id: str | None = None) -> None:  # noqa: ARG002
+        """Unmap an Elastic IP. A second time its association is not there (the API reference says otherwise)."""
+        elastic_ip = self.address_by_association([association_id])[0]
         interface = elastic_ip.eni
         self.drop_association(elastic_ip)
         if interface and interface.instance and interface.instance.is_running():
@@ -135,28 +148,48 @@ class ElasticIpCorrections(ElasticAddressBackend):  # type: ignore[misc]
             elastic_ip.mapped_address = None
             elastic_ip.association_id = None
 
-    def release_address(self, address: str | None = None, allocation_id: str | None = None) -> None:
-        """Give an Elastic IP back. "You must disassociate the Elastic IP address before you can release it"."""
-        elastic_ip = (self.address_by_ip([address]) if address else self.address_by_allocation([allocation_id]))[0]
-        if elastic_ip.association_id:
+    def release_address(self, address: str | None = None, allocation_id: str | None = None) -> None:  # noqa: ARG002
+        """Give an Elastic IP back.
+
+        "[Nondefault VPC] You must disassociate the Elastic IP address before you can release it"; "[Default VPC]
+        Releasing an Elastic IP address automatically disassociates it".
+        """
+        elastic_ip = self.address_by_allocation([allocation_id])[0]
+        if elastic_ip.association_id and not self.vpcs[elastic_ip.eni.vpc_id].is_default:
             raise refusal("InvalidIPAddress.InUse", f"Address {elastic_ip.public_ip} is in use.")
+        self.drop_association(elastic_ip)
         self.addresses.remove(elastic_ip)
         self.tags.pop(elastic_ip.id, None)
-
-    def _primary_interface(self, instance: Any) -> Any:
-        if not instance.nics:
-            raise refusal(
-                "InvalidInstanceID", f"The instance '{instance.id}' is not in a valid state for this operation."
-            )
-        return instance.nics[0]
 
     def _require_internet_gateway(self, vpc_id: str) -> None:
         if not any(gateway.vpc and gateway.vpc.id == vpc_id for gateway in self.internet_gateways.values()):
             raise refusal("Gateway.NotAttached", f"Network {vpc_id} is not attached to any internet gateway")
 
 
+def _check_instance(instance: Any) -> None:
+    """Raise EC2's refusal of an instance by its state (words: hashicorp/terraform-provider-aws#3072)."""
+    if instance.state in ("pending", "shutting-down", "terminated"):
+        raise refusal(
+            "InvalidInstanceID",
+            f"The {instance.state} instance '{instance.id}' is not in a valid state for this operation.",
+        )
+
+
+def _check_attached(interface: Any) -> None:
+    """Raise EC2's refusal of an interface whose instance is pending.
+
+    "If you are associating an Elastic IP address with a network interface, ensure that the instance that the interface
+    is attached to is not in the 'pending' state" (API reference, "Error codes"; words: terraform-provider-aws#19699).
+    """
+    if interface.instance is not None and interface.instance.state == "pending":
+        raise wrong_state(
+            f"The pending-instance-creation instance to which '{interface.id}' is attached is not in a valid state for "
+            "this operation"
+        )
+
+
 class ElasticIpAnswers(ElasticIPAddresses):  # type: ignore[misc]
-    """The call whose parameters moto does not read."""
+    """The calls whose parameters moto does not read. An Elastic IP goes by its ids: `PublicIp` was EC2-Classic's."""
 
     def associate_address(self) -> ActionResult:
         """AssociateAddress."""
@@ -167,18 +200,23 @@ class ElasticIpAnswers(ElasticIPAddresses):  # type: ignore[misc]
             )
         if "InstanceId" not in given and "NetworkInterfaceId" not in given:
             raise refusal("MissingParameter", "Either instanceId or networkInterfaceId is required.")
-        if ("AllocationId" in given) == ("PublicIp" in given):
-            raise refusal("InvalidParameterCombination", "Exactly one of AllocationId and PublicIp is required.")
+        if "AllocationId" not in given:
+            # Words: lithiumtech/ha-nat#2.
+            raise refusal(
+                "InvalidParameterCombination",
+                "You must specify an allocation id when mapping an address to a VPC instance",
+            )
         instance = eni = None
         if "InstanceId" in given:
             instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
+            _check_instance(instance)
         else:
             eni = self.ec2_backend.get_network_interface(self._get_param("NetworkInterfaceId"))
+            _check_attached(eni)
         self.error_on_dryrun()
         elastic_ip = self.ec2_backend.associate_address(
             instance=instance,
             eni=eni,
-            address=self._get_param("PublicIp"),
             allocation_id=self._get_param("AllocationId"),
             # "Reassociation is automatic, but you can specify false to ensure the operation fails" (API reference).
             reassociate=self._get_param("AllowReassociation", True) is not False,
@@ -186,9 +224,24 @@ class ElasticIpAnswers(ElasticIPAddresses):  # type: ignore[misc]
         )
         return ActionResult({"AssociationId": elastic_ip.association_id})
 
+    def disassociate_address(self) -> EmptyResult:
+        """DisassociateAddress."""
+        association = self._get_param("AssociationId")
+        if not association:
+            raise invalid_value("You must specify an association id when unmapping an address from a VPC instance")
+        self.ec2_backend.disassociate_address(association_id=association)
+        return EmptyResult()
+
+    def release_address(self) -> EmptyResult:
+        """ReleaseAddress."""
+        allocation = self._get_param("AllocationId")
+        if not allocation:
+            raise invalid_value("You must specify an allocation id when releasing a VPC elastic IP address")
+        self.ec2_backend.release_address(allocation_id=allocation)
+        return EmptyResult()
+
     def allocate_address(self) -> ActionResult:
         """AllocateAddress, with the fields moto leaves out."""
-        self.error_on_dryrun()
         tags = self._parse_tag_specification().get("elastic-ip", {})
         elastic_ip = self.ec2_backend.allocate_address("vpc", address=self._get_param("Address"), tags=tags)
         return ActionResult(

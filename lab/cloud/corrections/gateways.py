@@ -8,10 +8,15 @@ from moto.ec2.models.internet_gateways import InternetGatewayBackend
 from moto.ec2.models.vpcs import VPCBackend
 
 from lab.cloud.corrections.refusals import dependency_violation
+from lab.cloud.corrections.subnets import canonical_block
 
 
 class GatewayCorrections(VPCBackend, InternetGatewayBackend):  # type: ignore[misc]
     """EC2's order of taking a network down."""
+
+    def create_vpc(self, cidr_block: str, *args: Any, **options: Any) -> Any:
+        """A VPC, its CIDR block in one form."""
+        return super().create_vpc(canonical_block(cidr_block) if cidr_block else cidr_block, *args, **options)
 
     def detach_internet_gateway(self, internet_gateway_id: str, vpc_id: str) -> None:
         """Refused while an interface of the VPC has a public address."""

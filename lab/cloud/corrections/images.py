@@ -70,13 +70,12 @@ class ImageCorrections(AmiBackend):  # type: ignore[misc]
         if image_id not in self.amis:
             raise refusal("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
 
-    def check_instance_type(self, instance_type: str) -> None:
+    def check_instance_type(self, instance_type: str, *, code: str = "InvalidParameterValue") -> None:
         """Raise EC2's refusal for a type that is not there or does not run the lab's (x86_64) image."""
         known = INSTANCE_TYPES.get(instance_type)
         if known is None:
-            raise refusal(
-                "InvalidInstanceType.NotFound", f"The following supplied instance types do not exist: [{instance_type}]"
-            )
+            # Words of RunInstances: getmoto/moto#1695.
+            raise refusal(code, f"Invalid value '{instance_type}' for InstanceType.")
         if "x86_64" not in known["ProcessorInfo"]["SupportedArchitectures"]:
             raise invalid_value(
                 f"The architecture of the instance type {instance_type} does not match that of the image (x86_64)"

@@ -20,13 +20,19 @@ from moto.sts.responses import TokenResponse
 
 from lab.cloud.authorization.gate import Ec2Gate, SsmGate, StsGate
 from lab.cloud.authorization.iam_answers import LabIamAnswers, LabUser
+from lab.cloud.corrections.attachments import InterfaceAnswers, InterfaceCorrections
+from lab.cloud.corrections.calls import CallRules, by_the_rules
 from lab.cloud.corrections.elastic_ips import ElasticIpAnswers, ElasticIpCorrections, LabElasticAddress
 from lab.cloud.corrections.gateways import GatewayCorrections
 from lab.cloud.corrections.images import ImageCorrections
-from lab.cloud.corrections.instances import InstanceAnswers, InstanceCorrections, LabInstance
-from lab.cloud.corrections.interfaces import InterfaceAnswers, InterfaceCorrections, LabInterface
-from lab.cloud.corrections.security_groups import LabRule, SecurityGroupAnswers, SecurityGroupCorrections
+from lab.cloud.corrections.instance_states import InstanceAnswers, InstanceCorrections
+from lab.cloud.corrections.instances import LabInstance
+from lab.cloud.corrections.interfaces import LabInterface
+from lab.cloud.corrections.routes import RouteCorrections
+from lab.cloud.corrections.security_group_rules import LabRule
+from lab.cloud.corrections.security_groups import SecurityGroupAnswers, SecurityGroupCorrections
 from lab.cloud.corrections.subnets import LabSubnet, SubnetAnswers, SubnetCorrections
+from lab.cloud.corrections.tags import TagAnswers
 
 
 class LabBackend(
@@ -36,6 +42,7 @@ class LabBackend(
     GatewayCorrections,
     SubnetCorrections,
     InterfaceCorrections,
+    RouteCorrections,
     ElasticIpCorrections,
     EC2Backend,  # type: ignore[misc]
 ):
@@ -52,13 +59,16 @@ class LabBackend(
         return import_module("moto.ec2.urls")
 
 
+@by_the_rules
 class LabAnswers(
     Ec2Gate,
+    CallRules,
     ElasticIpAnswers,
     InterfaceAnswers,
     InstanceAnswers,
     SecurityGroupAnswers,
     SubnetAnswers,
+    TagAnswers,
     EC2Response,  # type: ignore[misc]
 ):
     """moto's EC2 query API with every correction, behind the gate."""

@@ -1,17 +1,13 @@
-"""Network interfaces: one owner for each private address, and moves that take the Elastic IP along."""
+"""A network interface: its addresses are one record, from which everything the API shows of them follows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from moto.core.responses import ActionResult, EmptyResult
-from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
-from moto.ec2.models.instance_types import INSTANCE_TYPES
-from moto.ec2.responses.elastic_network_interfaces import ElasticNetworkInterfaces
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.utils import random_eni_id, random_mac_address
 
-from lab.cloud.corrections.refusals import invalid_value, refusal
 from lab.names import internal_name, public_name
 
 
@@ -153,25 +149,6 @@ class LabInterface(NetworkInterface):  # type: ignore[misc]
         """Delete it by the backend's rules."""
         self.ec2_backend.delete_network_interface(eni_id=self.id)
 
-    def get_filter_value(self, filter_name: str, method_name: str | None = None) -> Any:
-        """The value DescribeNetworkInterfaces compares a filter with; moto lacks those of secondary addresses."""
-        associations = [self.association_of(address) for address in self.addresses]
-        values: dict[str, Any] = {
-            "private-ip-address": self.addresses,
-            "addresses.private-ip-address": self.addresses,
-            "addresses.association.public-ip": [each["PublicIp"] for each in associations if "PublicIp" in each],
-            "association.public-ip": [each["PublicIp"] for each in associations if "PublicIp" in each],
-            "association.allocation-id": [each["AllocationId"] for each in associations if "AllocationId" in each],
-            "association.association-id": [each["AssociationId"] for each in associations if "AssociationId" in each],
-            "mac-address": self.mac_address,
-            "status": self.status,
-            "source-dest-check": str(self.source_dest_check).lower(),
-            "attachment.device-index": str(self.device_index),
-        }
-        if filter_name in values:
-            return values[filter_name]
-        return super().get_filter_value(filter_name, method_name)
-
     def _new_mac(self) -> str:
         taken = {interface.mac_address for interface in self.ec2_backend.enis.values()}
         while (mac := random_mac_address()) in taken:
@@ -188,163 +165,3 @@ class LabInterface(NetworkInterface):  # type: ignore[misc]
         for address in addresses:
             self.subnet.request_ip(address, instance=None)
         return addresses
-
-
-class InterfaceCorrections(NetworkInterfaceBackend):  # type: ignore[misc]
-    """EC2's rules for addresses of interfaces (API reference, AssignPrivateIpAddresses)."""
-
-    def groups_for_interface(self, vpc_id: str, group_ids: list[str]) -> list[Any]:
-        """The groups of those ids, which must belong to the VPC; the VPC's default group for none."""
-        if not group_ids:
-            default = self.get_default_security_group(vpc_id)
-            return [default] if default else []
-        groups = []
-        for group_id in dict.fromkeys(group_ids):
-            group = self.get_security_group_from_id(group_id)
-            if group is None or group.vpc_id != vpc_id:
-                raise refusal("InvalidGroup.NotFound", f"The security group '{group_id}' does not exist")
-            groups.append(group)
-        return groups
-
-    def assign_private_ip_addresses(
-        self,
-        eni_id: str,
-        private_ip_addresses: list[str] | None = None,
-        secondary_ips_count: int | None = None,
-        allow_reassignment: bool = False,
-    ) -> list[str]:
-        """Give secondary addresses to an interface; the addresses that were given.
-
-        With `allow_reassignment` a secondary address of another interface moves here and its Elastic IP with it.
-        Nothing changes where any address is refused.
-        """
-        interface = self.get_network_interface(eni_id)
-        if private_ip_addresses and secondary_ips_count:
-            raise refusal(
-                "InvalidParameterCombination",
-                "Only one of the two: private IP addresses or secondaryPrivateIpAddressCount",
-            )
-        if secondary_ips_count:
-            self._check_limit(interface, secondary_ips_count)
-            given = interface.subnet.free_addresses(secondary_ips_count)
-            interface.addresses += given
-            return list(given)
-        if not private_ip_addresses:
-            raise refusal(
-                "MissingParameter", "Either secondaryPrivateIpAddressCount or privateIpAddresses is required."
-            )
-        wanted = list(dict.fromkeys(private_ip_addresses))
-        for address in wanted:
-            interface.subnet.check_assignable(address)
-            self._check_movable(interface, address, allow_reassignment)
-        new = [address for address in wanted if address not in interface.addresses]
-        self._check_limit(interface, len(new))
-        for address in new:
-            self._move(address, interface)
-        return wanted
-
-    def unassign_private_ip_addresses(self, eni_id: str, private_ip_address: list[str] | None = None) -> Any:
-        """Take secondary addresses from an interface; an Elastic IP of such an address is disassociated."""
-        interface = self.get_network_interface(eni_id)
-        unwanted = private_ip_address or []
-        for address in unwanted:
-            if address not in interface.addresses:
-                raise invalid_value(
-                    f"Some of the specified addresses are not assigned to interface {eni_id}: {address}"
-                )
-            if address == interface.private_ip_address:
-                raise invalid_value(f"The primary private IP address {address} of {eni_id} cannot be unassigned")
-        for address in unwanted:
-            self.drop_association(interface.elastic_ip_of(address))
-            interface.addresses.remove(address)
-        return interface
-
-    def delete_network_interface(self, eni_id: str) -> None:
-        """Refused while attached; Elastic IPs of its addresses are disassociated."""
-        interface = self.get_network_interface(eni_id)
-        if interface.instance is not None:
-            raise invalid_value(f"Network interface '{eni_id}' is currently in use.")
-        for elastic_ip in self.addresses:
-            if elastic_ip.eni is interface:
-                self.drop_association(elastic_ip)
-        super().delete_network_interface(eni_id)
-
-    def modify_network_interface_attribute(
-        self,
-        eni_id: str,
-        group_ids: list[str],
-        source_dest_check: bool | None = None,
-        description: str | None = None,
-    ) -> None:
-        """Set groups, source/destination check or description."""
-        interface = self.get_network_interface(eni_id)
-        if group_ids:
-            interface._group_set = self.groups_for_interface(interface.vpc_id, group_ids)
-        if source_dest_check is not None:
-            interface.source_dest_check = source_dest_check
-        if description is not None:
-            interface.description = description
-
-    def attach_network_interface(self, eni_id: str, instance_id: str, device_index: int) -> Any:
-        """Refused: the lab's machines have one network card, plugged in at power-on."""
-        raise refusal(
-            "UnsupportedOperation",
-            f"The lab's machines have one interface: {eni_id} cannot be attached to {instance_id} as {device_index}",
-        )
-
-    def detach_network_interface(self, attachment_id: str) -> None:
-        """Refused: see attach_network_interface."""
-        raise refusal("UnsupportedOperation", f"The lab's machines have one interface: {attachment_id} stays")
-
-    def _move(self, address: str, interface: LabInterface) -> None:
-        for other in self.enis.values():
-            if other is not interface and other.subnet.id == interface.subnet.id and address in other.addresses:
-                elastic_ip = other.elastic_ip_of(address)
-                other.addresses.remove(address)
-                if elastic_ip:
-                    elastic_ip.eni = interface
-        interface.addresses.append(address)
-
-    def _check_movable(self, interface: LabInterface, address: str, allow_reassignment: bool) -> None:
-        for other in self.enis.values():
-            if other.subnet.id != interface.subnet.id or address not in other.addresses:
-                continue
-            if address == other.private_ip_address:
-                raise invalid_value(f"Address {address} is the primary address of {other.id} and cannot be reassigned")
-            if not allow_reassignment:
-                raise invalid_value(f"[{address}] assigned, but move is not allowed.")
-
-    def _check_limit(self, interface: LabInterface, more: int) -> None:
-        """The number of addresses an interface may have is its instance type's (DescribeInstanceTypes, NetworkInfo)."""
-        if interface.instance is None:
-            return
-        network = INSTANCE_TYPES[interface.instance.instance_type]["NetworkInfo"]
-        if len(interface.addresses) + more > network["Ipv4AddressesPerInterface"]:
-            raise refusal("PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit.")
-
-
-class InterfaceAnswers(ElasticNetworkInterfaces):  # type: ignore[misc]
-    """The calls whose parameters moto does not read."""
-
-    def assign_private_ip_addresses(self) -> ActionResult:
-        """AssignPrivateIpAddresses; the answer lists the addresses given by this call."""
-        interface_id = self._get_param("NetworkInterfaceId")
-        given = self.ec2_backend.assign_private_ip_addresses(
-            interface_id,
-            self._get_param("PrivateIpAddresses", []),
-            self._get_int_param("SecondaryPrivateIpAddressCount", 0),
-            allow_reassignment=bool(self._get_param("AllowReassignment", False)),
-        )
-        return ActionResult(
-            {
-                "NetworkInterfaceId": interface_id,
-                "AssignedPrivateIpAddresses": [{"PrivateIpAddress": address} for address in given],
-            }
-        )
-
-    def unassign_private_ip_addresses(self) -> ActionResult:
-        """UnassignPrivateIpAddresses."""
-        self.ec2_backend.unassign_private_ip_addresses(
-            self._get_param("NetworkInterfaceId"), self._get_param("PrivateIpAddresses", [])
-        )
-        return EmptyResult()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -41,21 +43,25 @@ class LabSubnet(Subnet):  # type: ignore[misc]
 
     def free_addresses(self, count: int) -> list[str]:
         """The lowest `count` addresses that automatic assignment may give."""
-        taken = self.taken_addresses()
-        reserved = [reservation.cidr for reservation in self._cidr_reservations]
-        found: list[str] = []
-        for address in self.cidr:
-            if len(found) == count:
-                return found
-            if self._is_reserved(address) or str(address) in taken or any(address in cidr for cidr in reserved):
-                continue
-            found.append(str(address))
+        found = list(itertools.islice(self._free(), count))
         if len(found) < count:
             raise refusal(
                 "InsufficientFreeAddressesInSubnet",
                 "There are not enough free addresses in subnet to satisfy the requested number of instances.",
             )
         return found
+
+    def count_free(self, most: int) -> int:
+        """How many addresses automatic assignment may give, at most `most`."""
+        return sum(1 for _ in itertools.islice(self._free(), most))
+
+    def _free(self) -> Iterator[str]:
+        taken = self.taken_addresses()
+        reserved = [reservation.cidr for reservation in self._cidr_reservations]
+        for address in self.cidr:
+            if self._is_reserved(address) or str(address) in taken or any(address in cidr for cidr in reserved):
+                continue
+            yield str(address)
 
     def taken_addresses(self) -> set[str]:
         """Every private address an interface of this subnet holds."""
@@ -69,6 +75,17 @@ class LabSubnet(Subnet):  # type: ignore[misc]
     def _is_reserved(self, address: ipaddress.IPv4Address) -> bool:
         offset = int(address) - int(self.cidr.network_address)
         return offset < RESERVED_AT_START or address == self.cidr.broadcast_address
+
+
+def canonical_block(cidr: str) -> str:
+    """A CIDR block as EC2 keeps it: "100.68.0.18/18" is "100.68.0.0/18" (API reference, CreateVpc, CreateSubnet).
+
+    What is none is left for moto to refuse.
+    """
+    try:
+        return str(ipaddress.IPv4Network(cidr, strict=False)) if "/" in cidr else cidr
+    except ValueError:
+        return cidr
 
 
 class SubnetCorrections(SubnetBackend):  # type: ignore[misc]
@@ -86,7 +103,13 @@ class SubnetCorrections(SubnetBackend):  # type: ignore[misc]
     ) -> LabSubnet:
         """As moto, but the first subnet of a zone is nothing special in a new VPC."""
         subnet: LabSubnet = super().create_subnet(
-            vpc_id, cidr_block, ipv6_cidr_block, availability_zone, availability_zone_id, ipv6_native, tags
+            vpc_id,
+            canonical_block(cidr_block),
+            ipv6_cidr_block,
+            availability_zone,
+            availability_zone_id,
+            ipv6_native,
+            tags,
         )
         if not self.vpcs[vpc_id].is_default:
             subnet.default_for_az = False
@@ -109,6 +132,17 @@ class SubnetAnswers(Subnets):  # type: ignore[misc]
     def create_subnet(self) -> ActionResult:
         """CreateSubnet; without a zone, where moto throws dice, it is the region's first."""
         given = self._get_params()
+        if not given.get("CidrBlock"):
+            raise refusal("MissingParameter", "The request must contain the parameter cidrBlock")
         if not given.get("AvailabilityZone") and not given.get("AvailabilityZoneId"):
             given["AvailabilityZone"] = f"{self.region}a"
         return super().create_subnet()
+
+    def create_subnet_cidr_reservation(self) -> ActionResult:
+        """CreateSubnetCidrReservation, with the description and tags that moto drops."""
+        given = self._get_params()
+        answer = super().create_subnet_cidr_reservation()
+        reservation = answer.result["SubnetCidrReservation"]
+        reservation.description = given.get("Description")
+        reservation.add_tags(self._parse_tag_specification().get("subnet-cidr-reservation", {}))
+        return answer

@@ -120,7 +120,7 @@ def test_a_machine_that_cannot_be_made_ends_the_instance_and_says_why(world: Wor
     assert "not enough memory" in reason["Message"]
 
 
-@pytest.mark.parametrize("verb", ["start", "stop", "reboot"])
+@pytest.mark.parametrize("verb", ["start", "stop"])
 def test_nothing_moves_the_terminated(world: World, instance: Any, verb: str) -> None:
     act(world, "terminate", instance)
     world.wait_state(instance["InstanceId"], "terminated")
@@ -129,11 +129,12 @@ def test_nothing_moves_the_terminated(world: World, instance: Any, verb: str) ->
     assert act(world, "terminate", instance)["TerminatingInstances"][0]["PreviousState"]["Name"] == "terminated"
 
 
-def test_a_stopped_instance_is_not_rebooted(world: World, instance: Any) -> None:
-    act(world, "stop", instance)
-    world.wait_state(instance["InstanceId"], "stopped")
-    with refused("IncorrectInstanceState"):
-        act(world, "reboot", instance)
+def test_a_reboot_of_the_terminated_reaches_no_machine(world: World, instance: Any, machines: SlowMachines) -> None:
+    machines.gate.set()
+    act(world, "terminate", instance)
+    world.wait_state(instance["InstanceId"], "terminated")
+    act(world, "reboot", instance)
+    assert machines.told == ["terminate"]
 
 
 def test_one_in_a_wrong_state_keeps_all_as_they_are(world: World, instance: Any) -> None:
@@ -142,6 +143,26 @@ def test_one_in_a_wrong_state_keeps_all_as_they_are(world: World, instance: Any)
     with refused("IncorrectInstanceState", other["InstanceId"]):
         world.ec2.stop_instances(InstanceIds=[instance["InstanceId"], other["InstanceId"]])
     assert world.instance(instance["InstanceId"])["State"]["Name"] == "running"
+
+
+def test_machines_with_one_card_have_one_interface(
+    ec2: Any, cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal EC2 does not know, where a second interface would have no card."""
+    monkeypatch.setattr(cloud.substrate, "most_interfaces", 1)
+    cloud.account.reset()
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    request = {"ImageId": LAB_IMAGE_ID, "InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1}
+    cards = [{"DeviceIndex": index, "SubnetId": subnet} for index in range(2)]
+    with refused("UnsupportedOperation", "have 1 interface"):
+        ec2.run_instances(**request, NetworkInterfaces=cards)
+    instance = ec2.run_instances(**request, NetworkInterfaces=cards[:1])["Instances"][0]
+    spare = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    with refused("UnsupportedOperation", "have 1 interface"):
+        ec2.attach_network_interface(NetworkInterfaceId=spare, InstanceId=instance["InstanceId"], DeviceIndex=1)
+    shown = ec2.describe_network_interfaces(NetworkInterfaceIds=[interface_of(instance)])["NetworkInterfaces"][0]
+    with refused("OperationNotPermitted", "device index 0"):
+        ec2.detach_network_interface(AttachmentId=shown["Attachment"]["AttachmentId"])
 
 
 def test_the_end_frees_interface_addresses_and_associations(world: World, instance: Any) -> None:
@@ -157,21 +178,3 @@ def test_the_end_frees_interface_addresses_and_associations(world: World, instan
     gone = world.instance(instance["InstanceId"])
     assert "PrivateIpAddress" not in gone
     assert not gone["NetworkInterfaces"]
-
-
-@pytest.mark.parametrize(
-    "change", [{"InstanceType": {"Value": "t3.small"}}, {"UserData": {"Value": b"#!/bin/sh\n"}}], ids=str
-)
-def test_some_attributes_change_only_while_stopped(world: World, instance: Any, change: Any) -> None:
-    with refused("IncorrectInstanceState", "stopped"):
-        world.ec2.modify_instance_attribute(InstanceId=instance["InstanceId"], **change)
-    act(world, "stop", instance)
-    world.wait_state(instance["InstanceId"], "stopped")
-    world.ec2.modify_instance_attribute(InstanceId=instance["InstanceId"], **change)
-
-
-def test_too_much_user_data_is_refused_also_later(world: World, instance: Any) -> None:
-    act(world, "stop", instance)
-    world.wait_state(instance["InstanceId"], "stopped")
-    with refused("InvalidParameterValue", "16384"):
-        world.ec2.modify_instance_attribute(InstanceId=instance["InstanceId"], UserData={"Value": b"x" * 16385})

@@ -168,7 +168,8 @@ CLAIMS: list[Row] = [
             NetworkInterfaceId=s.own["interfaceId"],
             PrivateIpAddress=s.virtual_ip,
         ),
-        YES,
+        # Allowed, and refused by EC2 itself: in a VPC an Elastic IP goes by its allocation id.
+        "InvalidParameterCombination 400",
     ),
     (
         "associate it with the peer's interface",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lab.cloud.corrections.images import LAB_IMAGE_ID
 from tests.lab.cloud.conftest import World, interface_of, refused
 
 pytestmark = pytest.mark.cloud
@@ -166,3 +167,52 @@ def test_an_automatic_public_address_gives_way_and_does_not_return_beside_the_se
     world.ec2.start_instances(InstanceIds=[instance["InstanceId"]])
     world.wait_state(instance["InstanceId"], "running")
     assert "PublicIpAddress" not in world.instance(instance["InstanceId"])
+
+
+def test_it_goes_by_its_ids(world: World, interface: str) -> None:
+    elastic_ip = allocate(world)
+    with refused("InvalidParameterCombination", "allocation id"):
+        world.ec2.associate_address(PublicIp=elastic_ip["PublicIp"], NetworkInterfaceId=interface)
+    associate(world, elastic_ip, interface)
+    with refused("InvalidParameterValue", "association id"):
+        world.ec2.disassociate_address(PublicIp=elastic_ip["PublicIp"])
+    with refused("InvalidParameterValue", "allocation id"):
+        world.ec2.release_address(PublicIp=elastic_ip["PublicIp"])
+
+
+def test_in_the_default_vpc_release_disassociates(world: World) -> None:
+    """ "[Default VPC] Releasing an Elastic IP address automatically disassociates it" (API reference)."""
+    default = world.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+    gateway = world.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    world.ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=default)
+    launched = world.ec2.run_instances(ImageId=LAB_IMAGE_ID, InstanceType="t3.micro", MinCount=1, MaxCount=1)
+    instance = launched["Instances"][0]
+    world.wait_state(instance["InstanceId"], "running")
+    elastic_ip = allocate(world)
+    associate(world, elastic_ip, interface_of(instance))
+    world.ec2.release_address(AllocationId=elastic_ip["AllocationId"])
+    assert elastic_ip["PublicIp"] not in str(world.interface(interface_of(instance)))
+
+
+def test_an_address_of_the_pool_can_be_asked_for(world: World) -> None:
+    assert world.ec2.allocate_address(Domain="vpc", Address="203.0.113.77")["PublicIp"] == "203.0.113.77"
+    for address, code in (
+        ("203.0.113.77", "InvalidAddress.NotFound"),
+        ("8.8.8.8", "InvalidAddress.NotFound"),
+        ("nonsense", "InvalidAddress.Malformed"),
+    ):
+        with refused(code, address):
+            world.ec2.allocate_address(Domain="vpc", Address=address)
+
+
+def test_a_stopped_instance_keeps_and_takes_an_elastic_ip(world: World, interface: str) -> None:
+    instance = world.interface(interface)["Attachment"]["InstanceId"]
+    kept, taken = allocate(world), allocate(world)
+    associate(world, kept, interface)
+    world.ec2.stop_instances(InstanceIds=[instance])
+    world.wait_state(instance, "stopped")
+    world.ec2.associate_address(
+        AllocationId=taken["AllocationId"], NetworkInterfaceId=interface, PrivateIpAddress=VIRTUAL_IP
+    )
+    assert world.instance(instance)["PublicIpAddress"] == kept["PublicIp"]
+    assert mapped(world, taken)["PrivateIpAddress"] == VIRTUAL_IP

@@ -153,3 +153,45 @@ def test_unassign_refuses_the_primary_and_what_is_not_there(
     with refused("InvalidParameterValue", address):
         world.ec2.unassign_private_ip_addresses(NetworkInterfaceId=directors[0], PrivateIpAddresses=[address])
     assert world.addresses(directors[0]) == ["10.0.0.36"]
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_a_count_of_nothing(world: World, directors: tuple[str, str], count: int) -> None:
+    with refused("InvalidParameterValue", str(count)):
+        world.ec2.assign_private_ip_addresses(NetworkInterfaceId=directors[0], SecondaryPrivateIpAddressCount=count)
+
+
+def test_one_refused_address_keeps_all_where_they_are(world: World, directors: tuple[str, str]) -> None:
+    take(world, directors[0])
+    with refused("InvalidParameterValue", "10.0.1.5"):
+        world.ec2.assign_private_ip_addresses(
+            NetworkInterfaceId=directors[1], PrivateIpAddresses=[VIRTUAL_IP, "10.0.1.5"], AllowReassignment=True
+        )
+    assert world.addresses(directors[0]) == ["10.0.0.36", VIRTUAL_IP]
+
+
+def test_unassign_needs_an_address(world: World, directors: tuple[str, str]) -> None:
+    with refused("MissingParameter"):
+        world.ec2.unassign_private_ip_addresses(NetworkInterfaceId=directors[0], PrivateIpAddresses=[])
+
+
+def test_an_address_moves_to_an_interface_of_a_stopped_instance_and_to_one_of_none(
+    world: World, directors: tuple[str, str]
+) -> None:
+    take(world, directors[0])
+    instance = world.interface(directors[1])["Attachment"]["InstanceId"]
+    world.ec2.stop_instances(InstanceIds=[instance])
+    world.wait_state(instance, "stopped")
+    take(world, directors[1], move=True)
+    spare = world.ec2.create_network_interface(SubnetId=world.subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    take(world, spare, move=True)
+    assert [VIRTUAL_IP in world.addresses(each) for each in (*directors, spare)] == [False, False, True]
+
+
+def test_the_same_address_in_another_subnet_is_another(world: World, directors: tuple[str, str]) -> None:
+    vpc = world.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = world.ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    twin = world.ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    take(world, directors[0])
+    take(world, twin)
+    assert VIRTUAL_IP in world.addresses(directors[0]) and VIRTUAL_IP in world.addresses(twin)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from lab.cloud.corrections.images import DEBIAN_OWNER, LAB_IMAGE_ID, LAB_IMAGE_NAME
-from lab.cloud.local import LocalCloud
-from tests.lab.cloud.conftest import World, client, interface_of, refused
+from tests.lab.cloud.conftest import World, interface_of, refused
+from tests.lab.cloud.ec2.conftest import LabCloud
 
 pytestmark = pytest.mark.cloud
 
@@ -34,7 +34,7 @@ def instances(world: World) -> list[Any]:
     [
         ({"ImageId": "ami-0123456789abcdef0"}, "InvalidAMIID.NotFound"),
         ({"ImageId": "debian"}, "InvalidAMIID.Malformed"),
-        ({"InstanceType": "t3.enormous"}, "InvalidInstanceType.NotFound"),
+        ({"InstanceType": "t3.enormous"}, "InvalidParameterValue"),
         ({"InstanceType": "t4g.micro"}, "InvalidParameterValue"),
         ({"PrivateIpAddress": "10.0.0.1"}, "InvalidParameterValue"),
         ({"PrivateIpAddress": "10.0.0.255"}, "InvalidParameterValue"),
@@ -138,12 +138,13 @@ def test_a_root_disk_without_a_size_is_the_images(world: World) -> None:
 
 
 def test_the_same_client_token_launches_once(world: World) -> None:
-    first, again = (launch(world, ClientToken="token") for _ in range(2))
+    disk = [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeType": "gp3"}}]
+    first, again = (launch(world, ClientToken="token", BlockDeviceMappings=disk) for _ in range(2))
     assert first["Instances"][0]["InstanceId"] == again["Instances"][0]["InstanceId"]
     assert len(instances(world)) == 1
 
 
-def test_the_catalogue(world: World, cloud: LocalCloud) -> None:
+def test_the_catalogue(world: World, lab_cloud: LabCloud) -> None:
     found = world.ec2.describe_images(
         Owners=[DEBIAN_OWNER], Filters=[{"Name": "name", "Values": ["debian-13-amd64-*"]}]
     )["Images"]
@@ -157,10 +158,10 @@ def test_the_catalogue(world: World, cloud: LocalCloud) -> None:
     assert types[0]["NetworkInfo"]["Ipv4AddressesPerInterface"] == 2
 
 
-def test_a_profile_must_be_there(world: World, cloud: LocalCloud) -> None:
+def test_a_profile_must_be_there(world: World, lab_cloud: LabCloud) -> None:
     with refused("InvalidParameterValue", "no-such-profile"):
         launch(world, IamInstanceProfile={"Name": "no-such-profile"})
-    client(cloud, "iam").create_instance_profile(InstanceProfileName="directors")
+    lab_cloud.client("iam").create_instance_profile(InstanceProfileName="directors")
     instance = world.launch(IamInstanceProfile={"Name": "directors"})
     assert instance["IamInstanceProfile"]["Arn"].endswith(":instance-profile/directors")
 
@@ -178,3 +179,133 @@ def test_a_launch_that_fails_half_way_leaves_nothing(world: World) -> None:
     assert world.ec2.describe_network_interfaces()["NetworkInterfaces"] == []
     assert world.ec2.describe_volumes()["Volumes"] == []
     assert len(launch(world, SubnetId=small, MinCount=11, MaxCount=11)["Instances"]) == 11
+
+
+def test_a_token_with_another_request_and_after_the_end(world: World) -> None:
+    instance = launch(world, ClientToken="token")["Instances"][0]["InstanceId"]
+    with refused("IdempotentParameterMismatch"):
+        launch(world, ClientToken="token", InstanceType="t3.small")
+    world.ec2.terminate_instances(InstanceIds=[instance])
+    world.wait_state(instance, "terminated")
+    with refused("IdempotentInstanceTerminated"):
+        launch(world, ClientToken="token")
+    assert len(instances(world)) == 1
+
+
+def test_a_refused_launch_does_not_use_its_token_up(world: World) -> None:
+    with refused("InvalidAMIID.NotFound"):
+        launch(world, ClientToken="token", ImageId="ami-00000000")
+    launch(world, ClientToken="token")
+
+
+def test_as_many_as_there_is_room_for(world: World) -> None:
+    small = world.ec2.create_subnet(VpcId=world.vpc, CidrBlock="10.0.9.0/28")["Subnet"]["SubnetId"]
+    assert len(launch(world, MinCount=1, MaxCount=3)["Instances"]) == 3
+    assert len(launch(world, SubnetId=small, MinCount=2, MaxCount=20)["Instances"]) == 11
+    for least, most in ((0, 1), (2, 1)):
+        with refused("InvalidParameterValue", "minCount"):
+            launch(world, MinCount=least, MaxCount=most)
+
+
+def test_all_of_a_launch_have_the_profile(world: World, lab_cloud: LabCloud) -> None:
+    lab_cloud.client("iam").create_instance_profile(InstanceProfileName="directors")
+    made = launch(world, MinCount=2, MaxCount=2, IamInstanceProfile={"Name": "directors"})["Instances"]
+    for each in made:
+        shown = world.instance(each["InstanceId"])
+        assert shown["IamInstanceProfile"]["Arn"].endswith(":instance-profile/directors")
+
+
+def test_addresses_of_an_interface_at_launch(world: World) -> None:
+    nic: dict[str, Any] = {"DeviceIndex": 0, "SubnetId": world.subnet, "Groups": [world.group]}
+    named = {
+        "PrivateIpAddresses": [{"PrivateIpAddress": "10.0.0.36", "Primary": True}, {"PrivateIpAddress": "10.0.0.100"}]
+    }
+
+    def start(**more: Any) -> Any:
+        request = {"ImageId": LAB_IMAGE_ID, "InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1}
+        return world.ec2.run_instances(**request, NetworkInterfaces=[nic | more])["Instances"][0]
+
+    assert world.addresses(interface_of(start(**named))) == ["10.0.0.36", "10.0.0.100"]
+    assert len(world.addresses(interface_of(start(SecondaryPrivateIpAddressCount=1)))) == 2
+    with refused("InvalidInterface.IpAddressLimitExceeded"):
+        start(SecondaryPrivateIpAddressCount=2)
+    taken = {
+        "PrivateIpAddresses": [{"PrivateIpAddress": "10.0.0.37", "Primary": True}, {"PrivateIpAddress": "10.0.0.100"}]
+    }
+    with refused("InvalidIPAddress.InUse", "10.0.0.100"):
+        start(**taken)
+    assert len(instances(world)) == 2
+
+
+def test_interfaces_at_launch(world: World) -> None:
+    made = world.ec2.create_network_interface(SubnetId=world.subnet, PrivateIpAddress="10.0.0.200")
+    spare = made["NetworkInterface"]["NetworkInterfaceId"]
+    card = {"DeviceIndex": 0, "SubnetId": world.subnet}
+
+    def start(*nics: dict[str, Any], **more: Any) -> Any:
+        request = {"ImageId": LAB_IMAGE_ID, "InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1} | more
+        return world.ec2.run_instances(**request, NetworkInterfaces=list(nics))["Instances"][0]
+
+    with refused("InvalidParameterCombination", "instance-level private IP address"):
+        start(card, PrivateIpAddress="10.0.0.36")
+    with refused("InvalidParameterCombination", "instance-level security groups"):
+        start(card, SecurityGroupIds=[world.group])
+    with refused("MissingParameter", "device index"):
+        start({"SubnetId": world.subnet})
+    with refused("InvalidParameterValue", "unique device index"):
+        start(card, card)
+    with refused("InvalidParameterValue", "device index 0"):
+        start({"DeviceIndex": 1, "SubnetId": world.subnet})
+    with refused("AttachmentLimitExceeded", "Interface count 3 exceeds the limit for t3.micro"):
+        start(card, card | {"DeviceIndex": 1}, card | {"DeviceIndex": 2})
+    with refused("InvalidParameterCombination"):
+        start({"DeviceIndex": 0, "NetworkInterfaceId": spare}, MinCount=2, MaxCount=2)
+    instance = start(card, {"DeviceIndex": 1, "NetworkInterfaceId": spare})
+    assert world.interface(spare)["Attachment"]["InstanceId"] == instance["InstanceId"]
+    with refused("InvalidNetworkInterface.InUse", spare):
+        start({"DeviceIndex": 0, "NetworkInterfaceId": spare})
+
+
+def test_a_refused_launch_lets_go_of_the_interface_it_was_given(world: World) -> None:
+    spare = world.ec2.create_network_interface(SubnetId=world.subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    world.launch("10.0.0.36")
+    request = {"ImageId": LAB_IMAGE_ID, "InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1}
+    with refused("InvalidIPAddress.InUse"):
+        world.ec2.run_instances(
+            **request,
+            NetworkInterfaces=[
+                {"DeviceIndex": 0, "NetworkInterfaceId": spare},
+                {"DeviceIndex": 1, "SubnetId": world.subnet, "PrivateIpAddress": "10.0.0.36"},
+            ],
+        )
+    assert world.interface(spare)["Status"] == "available"
+
+
+def test_names_of_keys_and_groups(world: World) -> None:
+    with refused("InvalidKeyPair.NotFound", "nobody"):
+        launch(world, KeyName="nobody")
+    with refused("InvalidParameterCombination", "groupName"):
+        launch(world, SecurityGroups=["directors"])
+    request = {"ImageId": LAB_IMAGE_ID, "InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1}
+    with refused("InvalidGroup.NotFound", "nobody"):
+        world.ec2.run_instances(**request, SecurityGroups=["nobody"])
+    made = world.ec2.run_instances(**request, SecurityGroups=["default"])["Instances"][0]
+    assert [group["GroupName"] for group in made["SecurityGroups"]] == ["default"]
+
+
+@pytest.mark.parametrize("limit", [0, 65])
+def test_a_hop_limit_that_cannot_be(world: World, limit: int) -> None:
+    with refused("InvalidParameterValue", "HttpPutResponseHopLimit"):
+        launch(world, MetadataOptions={"HttpPutResponseHopLimit": limit})
+
+
+def test_metadata_options_that_cannot_be(world: World) -> None:
+    for wrong in ({"HttpTokens": "maybe"}, {"HttpEndpoint": "open"}, {"InstanceMetadataTags": "some"}):
+        with refused("InvalidParameterValue"):
+            launch(world, MetadataOptions=wrong)
+    assert instances(world) == []
+
+
+def test_the_root_disk_has_the_images_name(world: World) -> None:
+    instance = world.launch()
+    assert [each["DeviceName"] for each in instance["BlockDeviceMappings"]] == [instance["RootDeviceName"]]
