@@ -112,15 +112,15 @@ def _check_structure(shape: StructureShape, value: Tree | str, where: str) -> No
 
 @cache
 def _members(shape: StructureShape) -> dict[str, Shape]:
-    return {_wire_name(name, member): member for name, member in shape.members.items()}
+    return {query_name(name, member): member for name, member in shape.members.items()}
 
 
 @cache
 def _required(shape: StructureShape) -> dict[str, str]:
-    return {_wire_name(name, shape.members[name]): name for name in shape.required_members}
+    return {query_name(name, shape.members[name]): name for name in shape.required_members}
 
 
-def _wire_name(name: str, member: Shape) -> str:
+def query_name(name: str, member: Shape) -> str:
     """How EC2's query protocol writes a member (botocore.serialize.EC2Serializer)."""
     given = member.serialization.get("queryName")
     if given:
