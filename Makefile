@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # What the lab needs of the operating system; Debian 12's names.
 OS_PACKAGES := ca-certificates curl debian-archive-keyring e2fsprogs iproute2 mmdebstrap python3-venv \
-	qemu-system-x86 qemu-utils shellcheck util-linux wrk xz-utils
+	qemu-system-x86 qemu-utils shellcheck sqop util-linux wrk xz-utils
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup os-packages python-environment image up down test test-fast test-lab test-long check lint types format clean

@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 
 from lab import fault_verbs, lifecycle
+from lab.machines.rootfs import BAKED, STOCK
 from lab.paths import LabPaths, lab_paths
 from lab.progress import Progress
 from lab.running import LabError
@@ -27,10 +28,16 @@ DEFAULT_PORT = 8080
 def up(
     stack: Annotated[str, typer.Option(help="whose settings: Pulumi.STACK.yaml")] = "local",
     port: Annotated[int, typer.Option(help="host port that reaches the Elastic IP", min=1, max=65535)] = DEFAULT_PORT,
+    config: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--config", "-c", metavar="KEY=VALUE", help="a setting of this lab's own, as YAML; may be repeated"
+        ),
+    ] = None,
 ) -> None:
     """Bring everything up and wait for the first page. Run again: nothing to change."""
     lab = this_lab()
-    lifecycle.up(lab, stack=stack, port=port, progress=Progress(console=out))
+    lifecycle.up(lab, stack=stack, port=port, progress=Progress(console=out), overrides=config or ())
     _print_outputs(lab.outputs())
     now = lab.status()
     _print_status(now)
@@ -163,9 +170,13 @@ def cloud(
 
 
 @verb("image")
-def image() -> None:
+def image(
+    stock: Annotated[
+        bool, typer.Option("--stock", help="the one whose machines install everything at their first boot")
+    ] = False,
+) -> None:
     """Build the machine image now, if its inputs changed."""
-    lifecycle.ensure_image(this_lab(), progress=Progress(console=out))
+    lifecycle.ensure_image(this_lab(), progress=Progress(console=out), recipe=STOCK if stock else BAKED)
 
 
 def _print_outputs(outputs: dict[str, Any]) -> None:

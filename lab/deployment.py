@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,24 +25,32 @@ DEFAULT_REGION = "us-east-1"
 
 @dataclass(frozen=True, kw_only=True)
 class StackSettings:
-    """What is deployed: the project, one stack's configuration, and its region."""
+    """What is deployed: the project, one stack's configuration with the `overrides` in it, and its region."""
 
     project: Project
     stack: StackConfig
     region: str
+    overrides: Mapping[str, Any]
+
+    @property
+    def image_id(self) -> str | None:
+        """The machine image the stack asks for by id; None where it looks one up by name."""
+        return self.stack.values.get(f"{self.project.name}:imageId") or None
 
 
-def load(directory: Path, stack: str) -> StackSettings:
-    """The configuration of `stack`; LabError names every fault of it."""
+def load(directory: Path, stack: str, overrides: Sequence[str] = ()) -> StackSettings:
+    """The configuration of `stack`, with `overrides` (KEY=VALUE) instead of its file's; LabError names every fault."""
     if not (directory / f"Pulumi.{stack}.yaml").exists():
         known = sorted(file.name.split(".")[1] for file in directory.glob("Pulumi.*.yaml"))
         raise LabError(f"there is no Pulumi.{stack}.yaml; stacks here: {', '.join(known) or 'none'}")
     try:
         project = load_project(directory)
-        config = project.stack(stack)
+        changed = project.overrides(overrides)
+        config = project.stack(stack, changed)
     except ConfigError as error:
         raise LabError(str(error)) from error
-    return StackSettings(project=project, stack=config, region=config.values.get("aws:region", DEFAULT_REGION))
+    region = config.values.get("aws:region", DEFAULT_REGION)
+    return StackSettings(project=project, stack=config, region=region, overrides=changed)
 
 
 def up(lab: RunningLab, settings: StackSettings, *, progress: Progress) -> dict[str, Any]:
@@ -82,6 +91,7 @@ def _up_with_cli(lab: RunningLab, settings: StackSettings, executable: Path, *, 
         plugin=write_plugin(home),
         plugin_version=plugin_version(),
         endpoint_url=lab.endpoint,
+        overrides=settings.overrides,
     )
     try:
         real_cli.run(cli, "up", base=os.environ, on_line=progress.line)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import shutil
+import signal
 import socket
+import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from lab.cloud.authority import ensure_authority
+from lab.cloud.catalogue import recipe_of
 from lab.fabric.client import FabricClient
 from lab.machines import qemu
 from lab.machines.channel import wait_ready
 from lab.machines.image import Image
 from lab.machines.image import ensure_image as build_image
+from lab.machines.rootfs import BAKED, ImageRecipe
 from lab.names import internal_domain
 from lab.processes import wait_gone
 from lab.progress import Progress
@@ -25,8 +31,9 @@ from lab.running import LabError, RunningLab, requires_root
 from lab.status import Machine
 
 PROCESS_READY_SECONDS = 30.0
-# Measured: about 80 s with four machines on two cores; a busy machine takes several times as long.
-FIRST_PAGE_SECONDS = 600.0
+# Measured with machines on two cores: four that have all packages about 80 s, three that install them about 150 s;
+# a busy host takes several times as long.
+FIRST_PAGE_SECONDS = 900.0
 REPORT_EVERY_SECONDS = 15.0
 MACHINE_READY_SECONDS = 180.0
 REAPED_SECONDS = 10.0
@@ -34,23 +41,23 @@ OUR_UNITS = "-u 'cloud-*' -u 'lvs-*' -u keepalived -u nginx"
 JOURNAL = "journalctl --no-pager --output=short-precise -n {lines} " + OUR_UNITS
 
 
-def up(lab: RunningLab, *, stack: str, port: int, progress: Progress) -> None:
+def up(lab: RunningLab, *, stack: str, port: int, progress: Progress, overrides: Sequence[str] = ()) -> None:
     """Bring everything up and return when a page comes through the Elastic IP; nothing is done twice.
 
-    Raises LabError with the remedy where it cannot.
+    `overrides` (KEY=VALUE) take the place of the stack's settings. Raises LabError with the remedy where it cannot.
     """
     from lab import deployment  # here, because importing the Pulumi SDK takes a second that no other verb needs
 
     requires_root()
     with _alone(lab):
-        _refuse_other(lab, stack=stack, port=port)
-        settings = deployment.load(lab.project, stack)
+        settings = deployment.load(lab.project, stack, overrides)
+        _refuse_other(lab, stack=stack, port=port, overrides=settings.overrides)
         if lab.relay.pid() is None:
             _require_free_port(port)
         _clear_leftovers(lab, progress)
-        ensure_image(lab, progress=progress)
+        ensure_image(lab, progress=progress, recipe=recipe_of(settings.image_id))
         lab.facts.parent.mkdir(parents=True, exist_ok=True)
-        lab.tell(stack=stack, port=port, region=settings.region)
+        lab.tell(stack=stack, port=port, region=settings.region, overrides=dict(settings.overrides))
         _start_fabric(lab, region=settings.region, progress=progress)
         _start_cloud(lab, region=settings.region, progress=progress)
         lab.tell(outputs=deployment.up(lab, settings, progress=progress))
@@ -76,11 +83,11 @@ def down(lab: RunningLab, *, progress: Progress) -> None:
     progress.line(f"ended {', '.join(ended)}" if ended else "the lab was not up")
 
 
-def ensure_image(lab: RunningLab, *, progress: Progress) -> Image:
-    """The machine image, built where its inputs changed."""
+def ensure_image(lab: RunningLab, *, progress: Progress, recipe: ImageRecipe = BAKED) -> Image:
+    """The machine image of `recipe`, built where its inputs changed."""
     authority = ensure_authority(lab.paths.authority)
-    with progress.step("machine image ready"):
-        return build_image(lab.paths.cache, authority.certificate, progress.line)
+    with _ended_by_exception(), progress.step("machine image ready"):
+        return build_image(lab.paths.cache, authority.certificate, progress.line, recipe=recipe)
 
 
 def kill(lab: RunningLab, machine: Machine) -> None:
@@ -112,6 +119,16 @@ def logs(lab: RunningLab, machine: Machine, *, lines: int, console: bool) -> str
 
 
 @contextmanager
+def _ended_by_exception() -> Iterator[None]:
+    """Let SIGTERM end this program as an interrupt does, so that what it has begun is cleared away."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
 def _alone(lab: RunningLab) -> Iterator[None]:
     """Hold the lab's lock: two verbs that change it must not meet."""
     lab.paths.home.mkdir(parents=True, exist_ok=True)
@@ -123,15 +140,19 @@ def _alone(lab: RunningLab) -> Iterator[None]:
         yield
 
 
-def _refuse_other(lab: RunningLab, *, stack: str, port: int) -> None:
+def _refuse_other(lab: RunningLab, *, stack: str, port: int, overrides: Mapping[str, Any]) -> None:
     if not lab.is_up:
         return
     told = lab.told()
-    if (told["stack"], told["port"]) != (stack, port):
-        raise LabError(
-            f"the lab is up with stack {told['stack']} on port {told['port']}; to have stack {stack} on port {port}, "
-            "run first: lab down"
-        )
+    here = _described(told["stack"], told["port"], told.get("overrides", {}))
+    wanted = _described(stack, port, overrides)
+    if here != wanted:
+        raise LabError(f"the lab is up with {here}; to have {wanted}, run first: lab down")
+
+
+def _described(stack: str, port: int, overrides: Mapping[str, Any]) -> str:
+    settings = "".join(f", {key}={json.dumps(value)}" for key, value in sorted(overrides.items()))
+    return f"stack {stack} on port {port}{settings}"
 
 
 def _require_free_port(port: int) -> None:

@@ -1,9 +1,11 @@
-"""DNS names of addresses as EC2 makes them (EC2 user guide, "IP name" host names)."""
+"""DNS names: of addresses as EC2 makes them (EC2 user guide, "IP name" host names), and the lab's own."""
 
 from __future__ import annotations
 
 import re
 
+# Where stock images find their packages; `.test` is nobody's (RFC 6761, 6.2).
+PACKAGES_NAME = "packages.lab.test"
 INTERNAL_NAME = re.compile(r"^ip-(\d{1,3})-(\d{1,3})-(\d{1,3})-(\d{1,3})\.(.+)$")
 
 

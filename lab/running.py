@@ -94,7 +94,9 @@ class RunningLab:
     def tell(self, **facts: Any) -> None:
         """Keep facts for the verbs that come later, beside those kept before."""
         known = self.told() if self.facts.exists() else {}
-        self.facts.write_text(json.dumps(known | facts))
+        partial = self.facts.with_suffix(".partial")
+        partial.write_text(json.dumps(known | facts))
+        partial.rename(self.facts)  # at once: other verbs read it meanwhile
 
     def ec2(self) -> EC2Client:
         """A client of the lab's account, as its administrator."""

@@ -8,11 +8,26 @@ import pytest
 
 if TYPE_CHECKING:
     from lab.machines.image import Image
+    from lab.machines.rootfs import ImageRecipe
 
 
 @pytest.fixture(scope="session")
 def machine_image() -> "Image":
     """The lab's machine image, built if the cache has none."""
+    from lab.machines.rootfs import BAKED
+
+    return _image(BAKED)
+
+
+@pytest.fixture(scope="session")
+def stock_image() -> "Image":
+    """The one without the load balancer's packages, built if the cache has none."""
+    from lab.machines.rootfs import STOCK
+
+    return _image(STOCK)
+
+
+def _image(recipe: "ImageRecipe") -> "Image":
     if os.geteuid() != 0:
         pytest.skip("only root can build the image and chroot into it")
     from lab.cloud.authority import ensure_authority
@@ -20,7 +35,8 @@ def machine_image() -> "Image":
     from lab.paths import lab_paths
 
     paths = lab_paths(Path(__file__).parents[1])
-    return ensure_image(paths.cache, ensure_authority(paths.authority).certificate, print)
+    certificate = ensure_authority(paths.authority).certificate
+    return ensure_image(paths.cache, certificate, print, recipe=recipe)
 
 
 @pytest.fixture(scope="session")

@@ -66,8 +66,9 @@ class Account:
         return sts_backends[ACCOUNT_ID]["aws"]
 
     def addresses(self) -> Addresses:
-        """What the network knows of the addresses of interfaces now; hold the lock."""
-        return self._view.at(time.monotonic())
+        """What the network was last told of the addresses of interfaces; hold the lock."""
+        # Looking must not move the view on: what becomes due would never reach the fabric.
+        return self._view.known
 
     def settle(self) -> None:
         """Bring the network and the machines after a change; hold the lock. Raises where the fabric does not answer."""
@@ -223,6 +224,7 @@ def _machine(instance: Any) -> MachineRequest:
     return MachineRequest(
         instance_id=instance.id,
         instance_type=instance.instance_type,
+        image_id=instance.image_id,
         interface_id=primary.id,
         mac=primary.mac_address,
     )

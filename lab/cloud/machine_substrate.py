@@ -7,11 +7,13 @@ import threading
 from pathlib import Path
 
 from lab.cloud.authority import ensure_authority
+from lab.cloud.catalogue import recipe_of
 from lab.cloud.substrate import MachineRequest
 from lab.fabric.client import FabricClient
 from lab.fabric.model import VpcState
 from lab.machines import qemu
 from lab.machines.image import Image, ensure_image
+from lab.machines.rootfs import ImageRecipe
 from lab.paths import LabPaths
 
 log = logging.getLogger(__name__)
@@ -26,7 +28,7 @@ class LabMachines:
     def __init__(self, paths: LabPaths, fabric: FabricClient) -> None:
         self._paths = paths
         self._fabric = fabric
-        self._image: Image | None = None
+        self._images: dict[str, Image] = {}
         self._image_lock = threading.Lock()
 
     def apply(self, state: VpcState) -> None:
@@ -45,7 +47,7 @@ class LabMachines:
             qmp_socket=self._paths.qmp_socket(machine.instance_id),
             directory=self._directory(machine.instance_id),
         )
-        qemu.start(spec, self._ready_image(), first_boot=True)
+        qemu.start(spec, self._ready_image(recipe_of(machine.image_id)), first_boot=True)
 
     def start(self, machine: MachineRequest) -> None:
         """Boot the disk as it was left. A machine that has power already is left as it is. Raises MachineError."""
@@ -73,10 +75,10 @@ class LabMachines:
     def _directory(self, instance_id: str) -> Path:
         return self._paths.machines / instance_id
 
-    def _ready_image(self) -> Image:
-        """The machine image; `lab up` has built it before, here it is only looked up."""
+    def _ready_image(self, recipe: ImageRecipe) -> Image:
+        """The machine image; `lab up` has built it before, where it knew of it: here it is mostly looked up."""
         with self._image_lock:
-            if self._image is None:
-                authority = ensure_authority(self._paths.authority)
-                self._image = ensure_image(self._paths.cache, authority.certificate, log.info)
-            return self._image
+            if recipe.name not in self._images:
+                certificate = ensure_authority(self._paths.authority).certificate
+                self._images[recipe.name] = ensure_image(self._paths.cache, certificate, log.info, recipe=recipe)
+            return self._images[recipe.name]

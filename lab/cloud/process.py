@@ -20,6 +20,7 @@ from lab.cloud.host_service import HostService
 from lab.cloud.instance_facts import InstanceRegister
 from lab.cloud.metadata_service import MetadataService
 from lab.cloud.options import CloudOptions, parse
+from lab.cloud.package_mirror import PACKAGES_ADDRESS, PackageMirror, packages_in
 from lab.cloud.servers import Server, listen
 from lab.cloud.substrate import NoMachines, Substrate
 
@@ -87,12 +88,13 @@ def _enter_fabric(options: CloudOptions) -> Substrate:
 
 
 def _serve_machines(options: CloudOptions, account: Account, register: InstanceRegister) -> None:
-    """What machines reach: the API over TLS, their metadata, names."""
+    """What machines reach: the API over TLS, packages, their metadata, names."""
     authority = ensure_authority(options.paths.authority)
     issued = authority.issue(endpoint_names(options.region), options.paths.home / "certificates")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(issued.certificate, issued.key)
     Server(listen(API_ADDRESS, 443), Api(account, delay_seconds=options.api_delay_seconds), tls=tls).start()
+    Server(listen(PACKAGES_ADDRESS, 80), PackageMirror(packages_in(options.paths))).start()
     Server(listen(METADATA_ADDRESS, 80), MetadataService(register.facts_of, faults=account.faults)).start()
 
     def has_address(address: str) -> bool:

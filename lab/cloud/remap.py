@@ -46,6 +46,11 @@ class NetworkView:
             newer = {each.private for name in self._known.keys() - due.keys() for each in self._known[name]}
             for interface in self._known.keys() & due.keys():
                 self._known[interface] = tuple(each for each in due[interface] if each.private not in newer)
+        return self.known
+
+    @property
+    def known(self) -> Addresses:
+        """What `at` said last."""
         return dict(self._known)
 
     def next_change(self) -> float | None:

@@ -16,6 +16,7 @@ class MachineRequest:
 
     instance_id: str
     instance_type: str
+    image_id: str
     interface_id: str
     mac: str
 

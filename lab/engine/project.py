@@ -51,20 +51,42 @@ class Project:
     main: Path
     keys: tuple[Key, ...]
 
-    def stack(self, name: str, overrides: Sequence[str] = ()) -> StackConfig:
-        """The configuration of Pulumi.NAME.yaml with `overrides` ("key=value", as `pulumi config set` takes them).
+    def stack(self, name: str, overrides: Mapping[str, Any] = MappingProxyType({})) -> StackConfig:
+        """The configuration of Pulumi.NAME.yaml with `overrides` (see `overrides`) in the place of its values.
 
         Raises ConfigError naming every fault. Keys the schema does not know are the program's own matter.
         """
         file = self.directory / f"Pulumi.{name}.yaml"
         given = _mapping(file, "config") if file.exists() else {}
         values = {self._qualified(str(key)): value for key, value in given.items()}
-        for text in overrides:
-            key, equals, value = text.partition("=")
-            if not key or not equals:
-                raise ConfigError(f"{text!r} is no override; write key=value")
-            values[self._qualified(key)] = value
-        return self._checked(name, values)
+        return self._checked(name, values | dict(overrides))
+
+    def overrides(self, texts: Sequence[str]) -> dict[str, Any]:
+        """Values from texts such as "imageId=ami-1" or "webServers=[{address: 10.0.0.80}]", by qualified key.
+
+        What follows the `=` is YAML, as in the stack's file; a key without namespace is the project's. Raises
+        ConfigError naming every fault.
+        """
+        values: dict[str, Any] = {}
+        faults = []
+        for text in texts:
+            key, equals, written = text.partition("=")
+            if not key.strip() or not equals:
+                faults.append(f"{text!r} is no setting; write KEY=VALUE")
+                continue
+            try:
+                value = yaml.safe_load(written)
+            except yaml.YAMLError:
+                faults.append(f"the value of {text!r} is no YAML")
+                continue
+            name = self._qualified(key.strip())
+            if name in values:
+                faults.append(f"{key.strip()} is given twice")
+            # Pulumi's files have no null; an empty value is the empty text.
+            values[name] = "" if value is None else value
+        if faults:
+            raise ConfigError("; ".join(faults))
+        return values
 
     def _qualified(self, key: str) -> str:
         return key if ":" in key else f"{self.name}:{key}"

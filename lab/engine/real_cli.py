@@ -9,7 +9,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,7 @@ class RealCli:
     """The CLI (`executable`) on one stack of the project in `project`; `home` holds its plugins, state and config.
 
     `plugin` is the provider's executable and `plugin_version` what the SDK asks for; `endpoint_url` is the lab's API.
+    `overrides` are settings by qualified key in the place of those of the stack's file.
     """
 
     executable: Path
@@ -38,6 +39,7 @@ class RealCli:
     plugin: Path
     plugin_version: str
     endpoint_url: str
+    overrides: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def stack_file(self) -> Path:
@@ -46,7 +48,7 @@ class RealCli:
 
     @property
     def stack_copy(self) -> Path:
-        """The copy the CLI works with: it writes its encryption salt into it."""
+        """The copy the CLI works with: it has the overrides, and the CLI writes its encryption salt into it."""
         return self.home / self.stack_file.name
 
 
@@ -89,9 +91,11 @@ def command(cli: RealCli, verb: Verb) -> tuple[str, ...]:
     return (str(cli.executable), verb, *agreed, *options)
 
 
-def with_salt(stack_file: str, copy: str) -> str:
-    """The stack's file with the encryption salt the CLI has written into the copy of an earlier run."""
+def stack_text(stack_file: str, copy: str, overrides: Mapping[str, Any]) -> str:
+    """The stack's file with `overrides`, and the encryption salt that the CLI wrote into the copy of an earlier run."""
     document, salt = yaml.safe_load(stack_file) or {}, (yaml.safe_load(copy) or {}).get("encryptionsalt")
+    if overrides:
+        document = {**document, "config": {**(document.get("config") or {}), **overrides}}
     return yaml.safe_dump({**document, **({"encryptionsalt": salt} if salt else {})}, sort_keys=False)
 
 
@@ -101,7 +105,7 @@ def run(cli: RealCli, verb: Verb, *, base: Mapping[str, str], on_line: Callable[
     variables = environment(cli, base)
     original = cli.stack_file.read_bytes()
     kept = cli.stack_copy.read_text() if cli.stack_copy.exists() else ""
-    cli.stack_copy.write_text(with_salt(original.decode(), kept))
+    cli.stack_copy.write_text(stack_text(original.decode(), kept, cli.overrides))
     try:
         for words in preparation(cli):
             _run(words, cli.project, variables, on_line)

@@ -21,6 +21,8 @@ BOOT_SECONDS = 600.0
 WARM_SECONDS = 300.0
 SAVE_SECONDS = 120.0
 INSTANCE_ID = "i-00000000000000000"
+# Beside the disk, where the next builder finds the emulator of one that was killed.
+PID_FILE = "qemu.pid"
 
 
 def save_state(
@@ -42,7 +44,7 @@ def save_state(
             initrd=initrd,
             console=run / "console.log",
             log=run / "qemu.log",
-            pid_file=run / "qemu.pid",
+            pid_file=disk.parent / PID_FILE,
             channel_socket=run / "channel",
             qmp_socket=run / "qmp",
             hold=True,
@@ -60,6 +62,7 @@ def save_state(
             progress(f"saved state: {state.stat().st_size >> 20} MiB written ({time.monotonic() - began:.1f} s)")
         finally:
             end(hardware.pid_file)
+            hardware.pid_file.unlink(missing_ok=True)
 
 
 def _reach_hold(hardware: Hardware) -> None:

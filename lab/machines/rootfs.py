@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -11,8 +12,8 @@ from pathlib import Path
 
 from lab.machines.errors import MachineError
 from lab.machines.mirror import Mirror
+from lab.machines.packages import RELEASE, sources_line
 
-RELEASE = "trixie"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 DISK_BYTES = 3 << 30
 GUEST = Path(__file__).parent / "guest"
@@ -39,8 +40,8 @@ BASE_PACKAGES = (
     "tcpdump",
     "udev",
 )
-# What user data installs on AWS: here already, so that apt finds nothing to do.
-LOAD_BALANCER_PACKAGES = ("ipvsadm", "keepalived", "nginx-light", "python3-boto3")
+# What user data installs on AWS.
+LOAD_BALANCER_PACKAGES = ("ipvsadm", "keepalived", "nginx", "python3-boto3")
 
 # Where the files of guest/ go.
 GUEST_FILES: Mapping[str, tuple[str, int]] = {
@@ -81,24 +82,40 @@ MASKED_GENERATORS = (
     *("systemd-hibernate-resume-generator", "systemd-rc-local-generator", "systemd-run-generator"),
     *("systemd-ssh-generator", "systemd-system-update-generator", "systemd-sysv-generator", "systemd-tpm2-generator"),
 )
-# Installed, and started only by user data: one image serves every role.
+# Where they are installed, they are started by user data only: one image serves every role.
 DISABLED_UNITS = ("nginx.service", "ipvsadm.service")
 ENABLED_UNITS = ("systemd-networkd.service", "systemd-networkd-wait-online.service", "systemd-resolved.service")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRecipe:
-    """What tells one image from another: its name (a word of a directory's name) and its packages."""
+    """What tells one image from another: its name (a word of a directory's name) and its packages.
+
+    `offered` are those that its machines install themselves: they and what they need are kept beside the image, for
+    the lab's package mirror.
+    """
 
     name: str
     packages: tuple[str, ...]
+    offered: tuple[str, ...] = ()
 
 
+# Apt finds nothing to do at a first boot: the image for work on the load balancer itself.
 BAKED = ImageRecipe(name="baked", packages=BASE_PACKAGES + LOAD_BALANCER_PACKAGES)
+# As Debian's images on EC2: everything is installed at the first boot.
+STOCK = ImageRecipe(name="stock", packages=BASE_PACKAGES, offered=LOAD_BALANCER_PACKAGES)
+ARCHIVE_KEYRING = "usr/share/keyrings/lvs-aws-lab.asc"
 
 
-def bootstrap_command(recipe: ImageRecipe, mirror: Mirror, tree: Path) -> tuple[str, ...]:
-    """The mmdebstrap call that makes `tree`: without documentation and translations, which nobody reads in it."""
+def bootstrap_command(recipe: ImageRecipe, mirror: Mirror, tree: Path, pool: Path | None = None) -> tuple[str, ...]:
+    """The mmdebstrap call that makes `tree`: without documentation and translations, which nobody reads in it.
+
+    It downloads what the recipe offers into the directory `pool`, which the recipe needs then.
+    """
+    hooks: tuple[str, ...] = ()
+    if recipe.offered:
+        assert pool is not None
+        hooks = (f"--customize-hook={_download_command(recipe.offered, pool)}",)
     options = ("path-exclude=/usr/share/doc/*", "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*")
     return (
         *("mmdebstrap", "--mode=root", "--variant=minbase", "--architectures=amd64", "--format=directory", "--quiet"),
@@ -106,19 +123,47 @@ def bootstrap_command(recipe: ImageRecipe, mirror: Mirror, tree: Path) -> tuple[
         '--aptopt=Acquire::Languages "none"',
         *(f"--aptopt={setting.removesuffix(';')}" for setting in mirror.apt_settings),
         f"--include={','.join(recipe.packages)}",
+        *hooks,
         *(RELEASE, str(tree), *mirror.sources(RELEASE, KEYRING)),
     )
 
 
-def build_tree(recipe: ImageRecipe, mirror: Mirror, authority_certificate: Path, tree: Path) -> None:
-    """Make the root file system in the new directory `tree`. Needs root. Raises MachineError with what failed."""
+def _download_command(packages: Sequence[str], pool: Path) -> str:
+    """What `apt-get install` in the finished tree would download, by the apt settings it was made with."""
+    options = ("APT::Sandbox::User=root", f"Dir::Cache::Archives={pool}")
+    words = (
+        *("apt-get", "-qq", "--yes", "--download-only", "--no-install-recommends"),
+        *(f"--option={option}" for option in options),
+        *("install", *packages),
+    )
+    return f'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" {shlex.join(words)}'
+
+
+def build_tree(
+    recipe: ImageRecipe,
+    mirror: Mirror,
+    authority_certificate: Path,
+    tree: Path,
+    *,
+    pool: Path | None = None,
+    archive_certificate: Path | None = None,
+) -> None:
+    """Make the root file system in the new directory `tree`. Needs root. Raises MachineError with what failed.
+
+    A recipe that offers packages has them put into `pool`; its machines take them from the lab's mirror, whose index
+    `archive_certificate` signs.
+    """
     # INITRD=No: the kernel's own initial ram disk is not used (kernel-img.conf(5), initramfs-tools' hook).
     environment = {**os.environ, "INITRD": "No", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-    _run(bootstrap_command(recipe, mirror, tree), environment)
+    _run(bootstrap_command(recipe, mirror, tree, pool), environment)
     for path in ("etc/apt/apt.conf.d/99mmdebstrap", "etc/dpkg/dpkg.cfg.d/99mmdebstrap"):
         (tree / path).unlink(missing_ok=True)
     _install_guest_files(tree)
     _set_units(tree)
+    if archive_certificate is not None:
+        shutil.copyfile(archive_certificate, tree / ARCHIVE_KEYRING)
+        (tree / ARCHIVE_KEYRING).chmod(0o644)
+        (tree / "etc/apt/sources.list").write_text(sources_line(f"/{ARCHIVE_KEYRING}") + "\n")
     certificate = tree / "usr/local/share/ca-certificates/lvs-aws-lab.crt"
     shutil.copyfile(authority_certificate, certificate)
     certificate.chmod(0o644)
@@ -175,10 +220,17 @@ def _set_units(tree: Path) -> None:
         (generators / generator).symlink_to("/dev/null")
 
 
+# Mounts and processes of a build step end with it, and it ends with the builder, even with one that is killed.
+CONFINED = (
+    *("setpriv", "--pdeathsig=KILL"),
+    *("unshare", "--mount", "--mount-proc", "--pid", "--fork", "--kill-child"),
+)
+
+
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Run a build step in a mount namespace of its own: what it mounts is gone with it, however it ends."""
+    """Run a build step, confined. Raises MachineError with the end of what it said."""
     process = subprocess.Popen(
-        ("unshare", "--mount", *command),
+        (*CONFINED, *command),
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -189,7 +241,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:
     try:
         said, _ = process.communicate()
     except BaseException:
-        process.terminate()
+        process.kill()
         process.wait()
         raise
     if process.returncode:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.under_test import LabUnderTest, processes_of
+from tests.lab.under_test import LabUnderTest, keep_journals, lab_of
 
 if TYPE_CHECKING:
     from lab.cloud.local import LocalCloud
@@ -43,31 +40,15 @@ def lab_home() -> Path:
 @pytest.fixture(scope="session")
 def lab(lab_home: Path, request: pytest.FixtureRequest) -> Iterator[LabUnderTest]:
     """The lab, up. It goes down at the end of the session, and must leave nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    under_test = LabUnderTest(home=lab_home, port=port)
-    under_test("down")
-    shutil.rmtree(lab_home, ignore_errors=True)
-    done = under_test.up()
-    try:
+    with lab_of(lab_home) as under_test:
+        done = under_test.up()
         assert done.returncode == 0, f"lab up failed; logs are in {lab_home}\n{done.stdout}\n{done.stderr}"
         print(done.stdout)
         yield under_test
-    finally:
         if request.session.testsfailed:
-            _keep_journals(under_test)
-        down = under_test("down")
-        assert down.returncode == 0, down.stderr
-        assert processes_of(lab_home) == []
+            keep_journals(under_test)
 
 
-def _keep_journals(under_test: LabUnderTest) -> None:
-    directory = under_test.home / "logs" / "journals"
-    directory.mkdir(parents=True, exist_ok=True)
-    status = under_test("status", "--json")
-    if status.returncode != 0:
-        return
-    (directory / "status.json").write_text(status.stdout)
-    for machine in json.loads(status.stdout)["machines"]:
-        (directory / f"{machine['name']}.log").write_text(under_test("logs", machine["name"], "-n", "2000").stdout)
-    print(f"the machines' journals of this failed session are in {directory}")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the shared lab come last: others bring up labs of their own, and two at once are slow."""
+    items.sort(key=lambda item: "lab_home" in getattr(item, "fixturenames", ()))

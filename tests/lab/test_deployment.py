@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
 
 from lab import deployment
+from lab.cloud.catalogue import CATALOGUE, STOCK_IMAGE_ID
 from lab.cloud.local import local_cloud
 from lab.paths import LabPaths
 from lab.progress import Progress
@@ -97,6 +100,51 @@ def test_without_pulumi_the_engine_deploys_and_a_second_time_changes_nothing(
     assert "nothing to change" not in said.getvalue()
     assert deployment.up(lab, settings, progress=progress) == first
     assert "nothing to change" in said.getvalue()
+
+
+def test_overrides_reach_the_real_cli(lab: RunningLab, pulumi: Path, progress: Progress) -> None:
+    settings = deployment.load(PROJECT, "local", ["imageId=ami-1", "webServers=[{address: 10.0.0.80}]"])
+    assert settings.image_id == "ami-1"
+    deployment.up(lab, settings, progress=progress)
+    call = next(line for line in (pulumi / "calls").read_text().splitlines() if line.startswith("up"))
+    words = call.split()
+    config = yaml.safe_load(Path(words[words.index("--config-file") + 1]).read_text())["config"]
+    assert config["lvs-aws:imageId"] == "ami-1"
+    assert config["lvs-aws:webServers"] == [{"address": "10.0.0.80"}]
+    assert config["aws:region"] == "us-east-1"
+
+
+@pytest.mark.cloud
+def test_user_data_is_the_same_whatever_image_boots(
+    lab: RunningLab, monkeypatch: pytest.MonkeyPatch, progress: Progress
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+
+    def deployed(*overrides: str) -> dict[str, tuple[str, bytes]]:
+        """By machine's name: its image, and its user data."""
+        deployment.up(lab, deployment.load(PROJECT, "local", overrides), progress=progress)
+        lab.tell(stack="local", port=0, region="us-east-1")
+        ec2 = lab.ec2()
+        found = {}
+        for machine in lab.machines():
+            told = ec2.describe_instances(InstanceIds=[machine.instance_id])["Reservations"][0]["Instances"][0]
+            asked = ec2.describe_instance_attribute(InstanceId=machine.instance_id, Attribute="userData")
+            found[machine.name] = told["ImageId"], base64.b64decode(asked["UserData"]["Value"])
+        return found
+
+    one_web_server = "webServers=[{address: 10.0.0.80}]"
+    baked, stock = deployed(one_web_server), deployed(one_web_server, f"imageId={STOCK_IMAGE_ID}")
+    assert baked.keys() == stock.keys() == {"director-1", "director-2", "web-1"}
+    assert {image for image, _ in baked.values()} == {CATALOGUE[0].id}
+    assert {image for image, _ in stock.values()} == {STOCK_IMAGE_ID}
+    assert {name: data for name, (_, data) in baked.items()} == {name: data for name, (_, data) in stock.items()}
+
+
+def test_wrong_overrides_are_told_before_anything_is_made() -> None:
+    with pytest.raises(LabError, match="write KEY=VALUE"):
+        deployment.load(PROJECT, "local", ["imageId"])
+    with pytest.raises(LabError, match="'webServers' must be of type"):
+        deployment.load(PROJECT, "local", ["webServers=10.0.0.80"])
 
 
 @pytest.mark.cloud

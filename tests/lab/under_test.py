@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,7 @@ class LabUnderTest:
 
     home: Path
     port: int
+    options: tuple[str, ...] = ()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -53,7 +57,19 @@ class LabUnderTest:
         )
 
     def up(self) -> subprocess.CompletedProcess[str]:
-        return self("up", "--port", str(self.port), timeout=UP_SECONDS)
+        return self("up", "--port", str(self.port), *self.options, timeout=UP_SECONDS)
+
+    def begin_up(self) -> subprocess.Popen[str]:
+        """`lab up`, to be waited for later: what it says goes to HOME/up.log."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        with (self.home / "up.log").open("w") as log:
+            return subprocess.Popen(
+                [str(LAB), "up", "--port", str(self.port), *self.options],
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
 
     def status(self) -> dict[str, Any]:
         done = self("status", "--json")
@@ -87,6 +103,40 @@ class LabUnderTest:
                 pytest.fail(f"not within {seconds:.0f} s: {what}\n{json.dumps(self.status(), indent=1)}")
             time.sleep(0.2)
         return time.monotonic() - began
+
+
+@contextmanager
+def lab_of(home: Path, *options: str) -> Iterator[LabUnderTest]:
+    """A lab that is not up yet. At the end it goes down and must leave nothing; of a failure, its journals stay."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    under_test = LabUnderTest(home=home, port=port, options=options)
+    under_test("down")
+    shutil.rmtree(home, ignore_errors=True)
+    try:
+        yield under_test
+    except BaseException:
+        keep_journals(under_test)
+        raise
+    finally:
+        down = under_test("down")
+        assert down.returncode == 0, down.stderr
+        assert processes_of(home) == []
+
+
+def keep_journals(under_test: LabUnderTest) -> None:
+    """What the machines say of themselves, into HOME/logs/journals."""
+    directory = under_test.home / "logs" / "journals"
+    status = under_test("status", "--json")
+    if status.returncode != 0:
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "status.json").write_text(status.stdout)
+    for machine in json.loads(status.stdout)["machines"]:
+        (directory / f"{machine['name']}.log").write_text(under_test("logs", machine["name"], "-n", "2000").stdout)
+        first_boot = under_test("run", machine["name"], "--", "cat /var/log/cloud-init-output.log")
+        (directory / f"{machine['name']}.first-boot.log").write_text(first_boot.stdout)
+    print(f"the machines' journals of this failed session are in {directory}")
 
 
 def processes_of(home: Path) -> list[str]:

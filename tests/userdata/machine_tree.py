@@ -65,7 +65,7 @@ def machine_tree(image: Path, user_data: str, directory: Path) -> MachineTree:
         path.write_bytes(base64.b64decode(content) if entry.get("encoding") == "b64" else content)
         path.chmod(0o644)
     unpack, _, rest = config["runcmd"][0].partition(" && ")
-    assert rest == "/usr/local/lib/lvs-aws/first-boot.sh"
+    assert rest.startswith("/usr/local/lib/lvs-aws/first-boot.sh && ")
     return MachineTree(
         image=image,
         files=directory / "files",

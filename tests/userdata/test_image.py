@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.userdata.examples import DIRECTORS, balancer, many_web_servers
 from tests.userdata.fake_aws import FakeAws
@@ -236,8 +237,8 @@ def test_the_agent_hears_of_a_killed_keepalived(director: MachineTree):
 
 
 def test_installed_packages_need_no_apt(director: MachineTree, web_server: MachineTree):
-    for tree, package in ((director, "python3-boto3"), (web_server, "nginx-light")):
-        asked = f"set -- $(grep install-packages {LIB}/first-boot.sh); shift"
+    for tree, package in ((director, "python3-boto3"), (web_server, "nginx")):
+        asked = f"""set -- $(sed -n 's/.*install-packages.sh" //p' {LIB}/first-boot.sh)"""
         text = output(tree.run(f'rm /usr/bin/apt-get; {asked}; {LIB}/install-packages.sh "$@"'))
         assert text.startswith("install-packages: all installed: ") and package in text.split()
 
@@ -245,26 +246,81 @@ def test_installed_packages_need_no_apt(director: MachineTree, web_server: Machi
 def test_units_are_started_now_and_at_every_boot(director: MachineTree):
     systemctl = director.shared / "units/systemctl"
     systemctl.parent.mkdir()
-    systemctl.write_text('#!/bin/sh\necho systemctl "$@"\n')
+    # The first time a unit was loaded before its files came, the second time not.
+    systemctl.write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = show ]; then [ -e /tmp/reloaded ] && echo NeedDaemonReload=no || echo NeedDaemonReload=yes\n'
+        'else echo systemctl "$@"; fi\n'
+    )
     systemctl.chmod(0o755)
     script = (
-        f"PATH=/mnt/units:$PATH {LIB}/first-boot.sh; cd /etc/systemd/system/multi-user.target.wants; "
+        f"export PATH=/mnt/units:$PATH; {LIB}/first-boot.sh; "
+        f"touch /tmp/reloaded; {LIB}/start-units.sh lvs-agent.service; "
+        "cd /etc/systemd/system/multi-user.target.wants; "
         "readlink -e lvs-network.service lvs-agent.service keepalived.service; "
         f"{DIRECTOR_NETWORK} {LIB}/prepare-keepalived.sh; keepalived --config-test"
     )
     assert output(director.run(script)).splitlines()[1:] == [
         "systemctl daemon-reload",
-        "systemctl restart lvs-network.service lvs-agent.service keepalived.service",
+        "systemctl start lvs-network.service lvs-agent.service keepalived.service",
+        "systemctl start lvs-agent.service",
         "/etc/systemd/system/lvs-network.service",
         "/etc/systemd/system/lvs-agent.service",
         "/usr/lib/systemd/system/keepalived.service",
     ]
 
 
+def test_nginx_starts_with_our_site_at_once(web_server: MachineTree):
+    """Its installation makes a site of its own only where the name is free (Debian's nginx-common.postinst)."""
+    systemctl = web_server.shared / "units/systemctl"
+    systemctl.parent.mkdir()
+    systemctl.write_text("#!/bin/sh\n")
+    systemctl.chmod(0o755)
+    site = "/etc/nginx/sites-enabled/default"
+    install = f"/var/lib/dpkg/info/nginx-common.postinst configure '' >/dev/null 2>&1; readlink {site}"
+    script = (
+        f"export PATH=/mnt/units:$PATH DEBIAN_FRONTEND=noninteractive; rm {site}; {install}; rm {site}; "
+        f"{LIB}/first-boot.sh >/dev/null; {install}; nginx -t 2>&1 | tail -n 1"
+    )
+    debians, ours, tested = output(web_server.run(script)).splitlines()
+    assert (debians, ours) == ("/etc/nginx/sites-available/default", "/etc/lvs-aws/nginx-site.conf")
+    assert tested.endswith("test is successful")
+
+
+def test_a_web_server_asks_apt_again_once_a_director_has_the_virtual_ip(web_server: MachineTree):
+    script = (
+        f"{WEB_NETWORK} ip netns add director; ip link set far netns director; "
+        "ip -n director address add 10.0.0.36/24 dev far; ip -n director link set far up; "
+        "(sleep 4; ip -n director address add 10.0.0.100/32 dev far) & "
+        f"date +%s; {LIB}/wait-for-director.sh 1; date +%s; {LIB}/wait-for-director.sh 1; date +%s"
+    )
+    before, found, again = map(int, output(web_server.run(script)).split())
+    assert 3 <= found - before <= 20
+    assert again - found <= found - before
+
+
+@pytest.mark.parametrize("exit_code", [0, 1])
+def test_what_a_lost_power_interrupts_begins_anew_until_it_succeeded_once(director: MachineTree, exit_code: int):
+    """What cloud-init does once an instance, its semaphores say (cloudinit/helpers.py, FileSemaphores)."""
+    config = yaml.safe_load((director.shared / "user-data").read_text())
+    [bootcmd], [runcmd] = config["bootcmd"], config["runcmd"]
+    again, once = ["config_runcmd", "config_scripts_user", "config_write_files"], ["config_set_hostname"]
+    look = f"(cd /var/lib/cloud/instance/sem; touch {' '.join(again + once)}; {bootcmd}; cd sem; ls; echo end)"
+    _, _, rest = runcmd.partition(" && ")
+    script = (
+        "mkdir -p /var/lib/cloud/instances/i-1/sem; ln -s instances/i-1 /var/lib/cloud/instance; "
+        f"{look}; printf '#!/bin/sh\\nexit {exit_code}\\n' >{LIB}/first-boot.sh; {rest} || true; {look}"
+    )
+    before, after = (part.split() for part in output(director.run(script)).split("end\n")[:2])
+    assert before == once
+    assert after == (once if exit_code else sorted(again + once))
+
+
 def test_a_failed_installation_is_tried_again(director: MachineTree):
-    """apt-get fails twice, then brings the package."""
+    """apt-get fails twice, then brings the package; an index that a lost power left empty is gone by then."""
     programs = {
         "apt-get": """
+            [ ! -e /var/lib/apt/lists/empty ] || exit 100
             [ -e /tmp/first ] || { touch /tmp/first; exit 100; }
             [ -e /tmp/second ] || { touch /tmp/second; exit 100; }
             case "$*" in *" install "*keepalived) touch /tmp/installed ;; esac
@@ -277,12 +333,15 @@ def test_a_failed_installation_is_tried_again(director: MachineTree):
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
-    done = director.run(f"PATH=/mnt/bin:$PATH {LIB}/install-packages.sh keepalived")
+    empty = "touch /var/lib/apt/lists/empty"
+    done = director.run(f"{empty}; PATH=/mnt/bin:$PATH PAUSE='echo pause' {LIB}/install-packages.sh keepalived")
     assert output(done).splitlines()[-1] == "install-packages: all installed: keepalived"
     assert [line for line in done.stderr.splitlines() if "failed" in line] == [
         "install-packages: attempt 1 failed, next in 1 s",
         "install-packages: attempt 2 failed, next in 2 s",
+        "install-packages: attempt 3 failed, next in 3 s",
     ]
+    assert [line for line in done.stdout.splitlines() if line.startswith("pause")] == ["pause 1", "pause 2", "pause 3"]
 
 
 def test_debians_python_runs_the_agent_of_the_archive(director: MachineTree):

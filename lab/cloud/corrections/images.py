@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
+from lab.cloud.catalogue import CATALOGUE
 from lab.cloud.corrections.refusals import invalid_value, refusal
 
-# Debian's account (wiki.debian.org/Cloud/AmazonEC2Image) and its way to name images.
+# Debian's account (wiki.debian.org/Cloud/AmazonEC2Image).
 DEBIAN_OWNER = "136693071363"
-LAB_IMAGE_ID = "ami-0deb1a13000000001"
-LAB_IMAGE_NAME = "debian-13-amd64-20250814-2204"
+LAB_IMAGE_ID, LAB_IMAGE_NAME = CATALOGUE[0].id, CATALOGUE[0].name
 ROOT_DEVICE = "/dev/xvda"
 ROOT_GIBIBYTES = 8
 
@@ -43,23 +42,24 @@ class ImageCorrections(AmiBackend):  # type: ignore[misc]
 
     def _load_amis(self) -> None:
         """The lab's catalogue in the place of moto's, whose images nothing here can boot."""
-        self.amis[LAB_IMAGE_ID] = LabImage(
-            self,
-            LAB_IMAGE_ID,
-            name=LAB_IMAGE_NAME,
-            description="Debian 13 (20250814-2204)",
-            owner_id=DEBIAN_OWNER,
-            public=True,
-            virtualization_type="hvm",
-            architecture="x86_64",
-            creation_date=datetime(2025, 8, 14, 22, 4, tzinfo=UTC),
-            image_location=f"amazon/{LAB_IMAGE_NAME}",
-            hypervisor="xen",
-            root_device_type="ebs",
-            root_device_name=ROOT_DEVICE,
-            region_name=f"{self.region_name}a",
-            boot_mode="uefi-preferred",
-        )
+        for image in CATALOGUE:
+            self.amis[image.id] = LabImage(
+                self,
+                image.id,
+                name=image.name,
+                description=image.description,
+                owner_id=DEBIAN_OWNER,
+                public=True,
+                virtualization_type="hvm",
+                architecture="x86_64",
+                creation_date=image.created,
+                image_location=f"amazon/{image.name}",
+                hypervisor="xen",
+                root_device_type="ebs",
+                root_device_name=ROOT_DEVICE,
+                region_name=f"{self.region_name}a",
+                boot_mode="uefi-preferred",
+            )
 
     def check_image(self, image_id: str) -> None:
         """Raise EC2's refusal for an image that is not there."""

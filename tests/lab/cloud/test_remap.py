@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.cloud.corrections.images import LAB_IMAGE_ID
+from lab.cloud.local import local_cloud
 from lab.cloud.remap import Addresses, NetworkView
+from lab.cloud.substrate import NoMachines
 from lab.fabric.model import Address
+from tests.lab.cloud.conftest import client, interface_of
 
 
 def holding(**interfaces: list[str]) -> Addresses:
@@ -66,6 +73,28 @@ def test_what_an_older_interface_was_given_and_left_again_does_not_come_back() -
     view.observe(holding(a=["1"]), 5.1)
     view.observe(holding(a=["1"], b=["vip"]), 5.2)
     assert view.at(6.0) == holding(a=["1"], b=["vip"])
+
+
+@pytest.mark.cloud
+def test_the_network_follows_however_often_the_metadata_service_looks() -> None:
+    """A look in the moment something becomes known once kept it from the fabric until the next call."""
+    network = NoMachines()
+    with local_cloud(substrate=network, remap_delay_seconds=0.2) as cloud:
+        ec2 = client(cloud, "ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+        [launched] = ec2.run_instances(
+            ImageId=LAB_IMAGE_ID, InstanceType="t3.micro", SubnetId=subnet, MinCount=1, MaxCount=1
+        )["Instances"]
+        made = interface_of(launched)
+        ec2.assign_private_ip_addresses(NetworkInterfaceId=made, PrivateIpAddresses=["10.0.0.100"])
+        deadline = time.monotonic() + 2.0
+        while time.monotonic() < deadline:
+            with cloud.account.lock:
+                seen = [each.private for each in cloud.account.addresses()[made]]
+        assert "10.0.0.100" in seen
+        [interface] = network.state.interfaces
+        assert [each.private for each in interface.addresses] == seen
 
 
 # Who holds each address, after a pause; an interface that holds nothing is not there.

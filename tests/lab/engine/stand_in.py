@@ -164,7 +164,7 @@ class Stack:
         if program is not None:
             self.write(program)
         project = load_project(self.directory)
-        stack = project.stack("dev", self.config)
+        stack = project.stack("dev", project.overrides(self.config))
         if verb == "destroy":
             return destroy(project, stack, self.provider, self.state_path, on_event=self.events.append)
         return deploy(

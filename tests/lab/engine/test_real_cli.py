@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 import stat
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.engine.real_cli import CliError, RealCli, command, environment, preparation, run, with_salt
+from lab.engine.real_cli import CliError, RealCli, command, environment, preparation, run, stack_text
 
 
 @pytest.fixture
@@ -48,11 +49,22 @@ def test_commands(cli: RealCli) -> None:
 
 
 def test_the_salt_of_an_earlier_run_is_kept() -> None:
-    assert yaml.safe_load(with_salt("config: {a: 1}", "encryptionsalt: v1:x\nconfig: {a: 0}")) == {
+    assert yaml.safe_load(stack_text("config: {a: 1}", "encryptionsalt: v1:x\nconfig: {a: 0}", {})) == {
         "config": {"a": 1},
         "encryptionsalt": "v1:x",
     }
-    assert "encryptionsalt" not in with_salt("config: {a: 1}", "")
+    assert "encryptionsalt" not in stack_text("config: {a: 1}", "", {})
+
+
+def test_overrides_stand_in_the_copy_the_cli_reads(cli: RealCli) -> None:
+    changed = dataclasses.replace(cli, overrides={"lvs-aws:webServers": [{"address": "10.0.0.80"}], "a": 2})
+    script(cli, "exit 0")
+    run(changed, "up", base=os.environ, on_line=lambda _: None)
+    assert yaml.safe_load(cli.stack_copy.read_text())["config"] == {
+        "a": 2,
+        "lvs-aws:webServers": [{"address": "10.0.0.80"}],
+    }
+    assert yaml.safe_load(cli.stack_file.read_text())["config"] == {"a": 1}
 
 
 def script(cli: RealCli, text: str) -> None:

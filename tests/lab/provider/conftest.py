@@ -100,7 +100,7 @@ class Stack:
         if program is not None:
             (self.directory / "__main__.py").write_text(program)
         project = load_project(self.directory)
-        stack = project.stack("dev", [f"aws:region={REGION}"])
+        stack = project.stack("dev", {"aws:region": REGION})
         try:
             if verb == "destroy":
                 return destroy(project, stack, self.provider, self.state_path, on_event=self.events.append)

@@ -9,5 +9,8 @@ for unit in "$@"; do
     [ -e "$path" ] || path=/usr/lib/systemd/system/$unit
     ln -sfn "$path" "$wants/$unit"
 done
-systemctl daemon-reload
-systemctl restart "$@"
+# Only a unit that was loaded before its files came needs a reload, which runs every generator.
+case $(systemctl show --property=NeedDaemonReload "$@") in
+*yes*) systemctl daemon-reload ;;
+esac
+systemctl start "$@"

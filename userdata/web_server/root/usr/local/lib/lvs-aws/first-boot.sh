@@ -5,7 +5,8 @@ set -eu
 # Its new settings are read by networkd when it starts, and it runs already.
 systemctl try-restart systemd-networkd.service
 "${0%/*}/start-units.sh" lvs-return-path.service
-"${0%/*}/install-packages.sh" nginx-light
-rm -f /etc/nginx/sites-enabled/default
-ln -sfn /etc/lvs-aws/nginx-site.conf /etc/nginx/sites-enabled/lvs-aws
+# Under the name of Debian's own site, and before nginx comes: its installation leaves that name alone and starts ours.
+mkdir -p /etc/nginx/sites-enabled
+ln -sfn /etc/lvs-aws/nginx-site.conf /etc/nginx/sites-enabled/default
+PAUSE=${0%/*}/wait-for-director.sh "${0%/*}/install-packages.sh" nginx
 "${0%/*}/start-units.sh" nginx.service
