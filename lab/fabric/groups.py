@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 from typing import NamedTuple
 
 from lab.fabric.model import Rule
-from lab.fabric.packets import ICMP, TCP, UDP, Packet
+from lab.fabric.packets import ACK, ICMP, SYN, TCP, UDP, Packet
 
 ALL = -1
 _EVERY_PORT = range(65536)
@@ -44,9 +44,17 @@ class GroupRules(NamedTuple):
         here, there = transport.source_port, transport.destination_port
         if not outbound:
             here, there = there, here
-        return any(here in ports for ports in self.open_here[protocol]) or any(
-            there in ports for ports in self.open_there[protocol]
-        )
+        is_here = any(here in ports for ports in self.open_here[protocol])
+        is_there = any(there in ports for ports in self.open_there[protocol])
+        if opens_connection(packet):
+            # Of a flow of its own: it answers nothing, even from a port that the world may reach.
+            return is_there if outbound else is_here
+        return is_here or is_there
+
+
+def opens_connection(packet: Packet) -> bool:
+    """Whether it is the first segment of a TCP connection."""
+    return packet.transport is not None and packet.transport.tcp_flags & (SYN | ACK) == SYN
 
 
 def combine(*, ingress: tuple[Permission, ...], egress: tuple[Permission, ...]) -> GroupRules:

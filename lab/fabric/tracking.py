@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from lab.fabric.groups import ALL, GroupRules, permits
-from lab.fabric.packets import ACK, FIN, ICMP, RST, SYN, TCP, UDP, Packet
+from lab.fabric.groups import ALL, GroupRules, opens_connection, permits
+from lab.fabric.packets import FIN, ICMP, RST, SYN, TCP, UDP, Packet
 from lab.fabric.rules import DropRule
 
 TCP_ESTABLISHED_SECONDS = 432000.0  # EC2: idle timeout; 350 s on newer instance types
@@ -122,7 +122,7 @@ class ConnectionTable:
         if key is None:
             return UNTRACKED if permits(permissions, packet, remote) else refused
         connection = self._connections.get(key)
-        opens = packet.protocol != TCP or _opens(packet)
+        opens = packet.protocol != TCP or opens_connection(packet)
         if connection is None or connection.expires <= now or (opens and connection.may_begin_again):
             if connection is not None:
                 connection.expires = now  # whoever still holds it must look again
@@ -150,10 +150,6 @@ class ConnectionTable:
         if len(self._connections) >= CONNECTION_LIMIT and now - self._swept >= SWEEP_SECONDS:
             self.sweep(now)
         return len(self._connections) < CONNECTION_LIMIT
-
-
-def _opens(packet: Packet) -> bool:
-    return packet.transport is not None and packet.transport.tcp_flags & (SYN | ACK) == SYN
 
 
 def _key(packet: Packet, *, outbound: bool) -> Hashable | None:

@@ -57,6 +57,7 @@ ANSWER = out(W1, tcp("10.0.0.80:80", "10.0.0.36:9", flags=S | A), D1)
 GO_ON = out(D1, tcp("10.0.0.36:9", "10.0.0.80:80", flags=A), W1)
 ANSWER_ON = out(W1, tcp("10.0.0.80:80", "10.0.0.36:9", flags=A, data=b"body"), D1)
 ESTABLISHED = (ASK, ANSWER, GO_ON)
+FROM_80_ON = out(W1, tcp("10.0.0.80:80", "10.0.1.50:9", flags=A))
 BYE = out(D1, tcp("10.0.0.36:9", "10.0.0.80:80", flags=F | A), W1)
 BYE_TOO = out(W1, tcp("10.0.0.80:80", "10.0.0.36:9", flags=F | A), D1)
 NARROW = web(tcp_rule(80, cidr="10.0.0.36/32"))  # for this director, not for all the world: tracked
@@ -296,6 +297,12 @@ UNTRACKED = [
          GO_ON, no("sg-ingress", W1),
          web(tcp_rule(80, cidr=EVERYWHERE), egress=(Rule(protocol="6", from_port=0, to_port=65535, cidr=EVERYWHERE),)),
          (*ESTABLISHED, SHUT)),
+    Case("tracked: begun from a port that the world may reach",
+         FROM_80_ON, to(B1), OPEN, (out(W1, tcp("10.0.0.80:80", "10.0.1.50:9")), SHUT_BOTH_WAYS)),
+    Case("tracked: begun inward, from a port that it may reach in all the world",
+         out(B1, tcp("10.0.1.50:80", "10.0.0.80:22", flags=A)), to(W1),
+         web(tcp_rule(None, cidr=EVERYWHERE), tcp_rule(22, cidr="10.0.0.0/8"), egress=(tcp_rule(80, cidr=EVERYWHERE),)),
+         (out(B1, tcp("10.0.1.50:80", "10.0.0.80:22")), SHUT_BOTH_WAYS)),
     Case("tracked: ICMP always", PONG, to(W1), web(ALL), (PING, SHUT_BOTH_WAYS)),
     Case("tracked: protocol 112 always",
          ADVERT_BACK, to(D1), with_group("sg-directors", ingress=(ALL,)),
