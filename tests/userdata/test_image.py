@@ -279,6 +279,8 @@ def test_nginx_starts_with_our_site_at_once(web_server: MachineTree):
     site = "/etc/nginx/sites-enabled/default"
     install = f"/var/lib/dpkg/info/nginx-common.postinst configure '' >/dev/null 2>&1; readlink {site}"
     script = (
+        f"{WEB_NETWORK} mkdir -p /run/systemd/netif/links; "
+        "echo NETWORK_FILE= > /run/systemd/netif/links/$(cat /sys/class/net/ens5/ifindex); "
         f"export PATH=/mnt/units:$PATH DEBIAN_FRONTEND=noninteractive; rm {site}; {install}; rm {site}; "
         f"{LIB}/first-boot.sh >/dev/null; {install}; nginx -t 2>&1 | tail -n 1"
     )
