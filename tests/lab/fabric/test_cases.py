@@ -245,6 +245,8 @@ TRACKED = [
          (*ESTABLISHED, out(D1, tcp("10.0.0.36:9", "10.0.0.80:80", flags=R), W1), SHUT, 1.0)),
     Case("UDP, one exchange: 30 s", RESPONSE, to(W1), QUERIES_ONLY, (QUERY, RESPONSE, 29.0)),
     Case("UDP, one exchange: no longer", RESPONSE, no("sg-ingress", W1), QUERIES_ONLY, (QUERY, RESPONSE, 31.0)),
+    Case("UDP, one question and two answers: no longer",
+         RESPONSE, no("sg-ingress", W1), QUERIES_ONLY, (QUERY, RESPONSE, RESPONSE, 31.0)),
     Case("UDP, more: 180 s", RESPONSE, to(W1), QUERIES_ONLY, (QUERY, RESPONSE, QUERY, RESPONSE, 179.0)),
     Case("UDP, more: no longer",
          RESPONSE, no("sg-ingress", W1), QUERIES_ONLY, (QUERY, RESPONSE, QUERY, RESPONSE, 181.0)),
@@ -461,6 +463,8 @@ SERVICES = [
 GOOD = frame(D1, tcp("10.0.0.36:9", "10.0.0.80:80", flags=A), W1)
 BAD = [
     *(Case(f"{size} bytes of a frame", raw(D1, GOOD[:size]), no("malformed", D1)) for size in (0, 5, 13, 14, 30, 53)),
+    Case("shorter than it says",
+         raw(D1, frame(D1, udp("10.0.0.36:9", "10.0.0.56:4789"), D2)[:-1]), no("malformed", D1)),
     Case("shorter than it says, of a connection under way",
          raw(D1, GOOD[:-1]), no("malformed", D1), STATE, (raw(D1, GOOD),)),
     Case("a header shorter than any", raw(D1, GOOD[:14] + b"\x44" + GOOD[15:]), no("malformed", D1)),

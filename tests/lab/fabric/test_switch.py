@@ -92,6 +92,7 @@ def test_a_frame_the_pipeline_fails_on_is_lost_alone_and_logged_once(
 
 def test_usage_counts_what_was_given_and_what_was_delivered(fabric: Running) -> None:
     before = fabric.client.usage()
+    assert before.keys() == {"frames", "delivered", "cpu_seconds", "uptime_seconds"}
     assert before["frames"] == before["delivered"] == 0
     web, other = Card(fabric.run, W1.id), Card(fabric.run, W2.id)
     web.send(ASK, LOST, ASK)
