@@ -104,7 +104,7 @@ class BlockFault(_Fault):
         number = PROTOCOLS.get(self.protocol, self.protocol)
         if number != "-1" and not (number.isascii() and number.isdecimal() and int(number) <= 255):
             raise ValueError(f"protocol {self.protocol!r} is none of {', '.join(PROTOCOLS)} and no number up to 255")
-        if self.port is not None and number not in ("6", "17"):
+        if self.port is not None and number.lstrip("0") not in ("6", "17"):
             raise ValueError("a port needs protocol tcp or udp")
         return self
 
@@ -138,7 +138,8 @@ def blocks_of(faults: Iterable[Fault], interface_of: Callable[[str], str | None]
     found = []
     for fault in faults:
         if isinstance(fault, BlockFault):
-            protocol = PROTOCOLS.get(fault.protocol, fault.protocol)
+            number = PROTOCOLS.get(fault.protocol, fault.protocol)
+            protocol = number if number == "-1" else str(int(number))  # "006" is TCP, too
             found.append(
                 Block(
                     first=fault.first,

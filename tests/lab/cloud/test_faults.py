@@ -189,7 +189,7 @@ def test_faults_of_packets_are_handed_to_the_fabric(faults: FaultClient, cloud: 
     faults.add({"kind": "block", "first": interface, "second": "*", "protocol": "vrrp"})
     faults.add({"kind": "api", "effect": "unreachable", "machine": machine["InstanceId"]})
     faults.add({"kind": "metadata", "effect": "gone"})
-    faults.add({"kind": "block", "first": "*", "second": interface, "protocol": "tcp", "port": 80, "both_ways": False})
+    faults.add({"kind": "block", "first": "*", "second": interface, "protocol": "006", "port": 80, "both_ways": False})
     assert blocks() == (
         Block(first=interface, second="*", protocol="112"),
         Block(first=interface, second="api"),
