@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
@@ -34,11 +35,12 @@ def read_settings() -> Settings:
     except SettingsError as error:
         secret = {fault.key for fault in faults}  # and whatever lies below such a key, whose faults would show it
         faults += [fault for fault in error.faults if re.split(r"[.\[]", fault.key)[0] not in secret]
+    else:
+        faults += [] if faults else _unrenderable(settings)
     if faults:
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         lines = "".join(f"\n  {fault if fault.key.startswith('aws:') else f'{project}:{fault}'}" for fault in faults)
         raise pulumi.RunError(f"the config of stack {pulumi.get_stack()} has {count}, so nothing was begun:{lines}")
-    _refuse_unrenderable(settings)
     return settings
 
 
@@ -46,14 +48,18 @@ def _short(key: str, project: str) -> str:
     return key.removeprefix(f"{project}:")
 
 
-def _refuse_unrenderable(settings: Settings) -> None:
+def _unrenderable(settings: Settings) -> list[Fault]:
     """Some limits show only in the rendered text, such as 16 KiB of it: try every machine before making the first."""
     balancer = settings.load_balancer
+    machines = [
+        *(partial(director_user_data, balancer, director) for director in balancer.directors),
+        *(partial(web_server_user_data, balancer, web_server) for web_server in balancer.web_servers),
+    ]
     try:
-        for director in balancer.directors:
-            director_user_data(balancer, director)
-        for web_server in balancer.web_servers:
-            web_server_user_data(balancer, web_server)
+        for render in machines:
+            render()
     except UserDataError as error:
-        message = f"the config of stack {pulumi.get_stack()} cannot become user data, so nothing was begun: {error}"
-        raise pulumi.RunError(message) from error
+        # Services and web servers are what grows; machines of one kind differ little, so the first stands for all.
+        value = f"{len(balancer.services)} with {len(balancer.web_servers)} web servers"
+        return [Fault(key="services", value=value, allowed=f"must fit into user data: {error}")]
+    return []
