@@ -157,7 +157,7 @@ def _read(fields: Fields, faults: Faults) -> Settings:
         ),
         services=tuple(_service(service) for service in fields.records("services", SERVICE_KEYS, 1, 50)),
         vrrp=_vrrp(fields.record("vrrp", VRRP_KEYS)),
-        notification=_notification(fields),
+        notification=_notification(fields, faults),
         client_cidrs=fields.texts(
             "clientCidrs", "must be an IPv4 network such as 198.51.100.0/24 (the load balancer has no IPv6)", is_network
         ),
@@ -264,7 +264,7 @@ def _vrrp(fields: Fields) -> Vrrp:
     )
 
 
-def _notification(fields: Fields) -> Notification | None:
+def _notification(fields: Fields, faults: Faults) -> Notification | None:
     if fields.mapping("notification") == {}:
         return None
     record = fields.record("notification", NOTIFICATION_KEYS)
@@ -282,7 +282,7 @@ def _notification(fields: Fields) -> Notification | None:
         sender=record.text("from", allowed, is_mail),
         recipients=record.texts("to", allowed, is_mail),
     )
-    if not notification.recipients:
+    if not notification.recipients and faults.sound("notification.to"):
         record.refuse("to", "must list at least one mail address")
     return notification
 

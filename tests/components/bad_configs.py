@@ -121,6 +121,8 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"vrrp": []}, "vrrp", "object"),
     ({"notification": {"smtpServer": "m", "to": ["b@example.com"]}}, "notification.from", "mail address"),
     (mail(to=[]), "notification.to", "at least one"),
+    (mail(to="ops@example.com"), "notification.to", "must be a list"),
+    ({"clientCidrs": "198.51.100.0/24"}, "clientCidrs", "must be a list"),
     (mail(to=["nobody"]), "notification.to[0]", "mail address"),
     (mail(to=["b@example.com", "b@example.com"]), "notification.to[1]", "twice"),
     (mail(smtpServer="mail server"), "notification.smtpServer", "host name"),
