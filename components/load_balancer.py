@@ -12,6 +12,7 @@ from components.component import Component, Naming
 from components.directors import DirectorMachine, DirectorMachineArgs
 from components.firewall import Firewall, FirewallArgs
 from components.network import Network, NetworkArgs
+from components.outputs import OUTPUTS_VERSION, service_url, services_at
 from components.settings import Settings
 from components.web_servers import WebServerMachine, WebServerMachineArgs
 
@@ -28,7 +29,7 @@ class LoadBalancerArgs:
 
 
 class LoadBalancer(Component):
-    """Makes one load balancer. `outputs` is what the stack shows, by name."""
+    """Makes one load balancer. `outputs` is what the stack shows, by name (docs/outputs.md)."""
 
     outputs: dict[str, object]
 
@@ -68,8 +69,12 @@ class LoadBalancer(Component):
             ),
             opts=self.child_opts(),
         )
+        ports = [service.port for service in settings.services]
         self.outputs = {
-            "url": self._address.elastic_ip.apply(lambda address: service_url(address, settings.services[0].port)),
+            "outputsVersion": OUTPUTS_VERSION,
+            "url": self._address.elastic_ip.apply(lambda address: service_url(address, ports[0])),
+            "services": self._address.elastic_ip.apply(lambda address: services_at(address, ports)),
+            "region": settings.account.region,
             "elasticIp": self._address.elastic_ip,
             "elasticIpAllocationId": self._address.allocation_id,
             "virtualIp": settings.virtual_ip,
@@ -149,9 +154,3 @@ class LoadBalancer(Component):
             )
             shown.append({"name": web_server.name, "instanceId": machine.instance_id, "privateIp": web_server.address})
         return shown
-
-
-def service_url(address: str, port: int) -> str:
-    """Where a client finds the first service; port 443 is taken for TLS, which the web servers must then speak."""
-    scheme, usual = ("https", 443) if port == 443 else ("http", 80)
-    return f"{scheme}://{address}/" if port == usual else f"{scheme}://{address}:{port}/"
