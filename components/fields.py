@@ -114,14 +114,14 @@ class Fields:
         return self.text(key, "must be an IPv4 network such as 10.0.0.0/24, no bits set beyond the prefix", is_network)
 
     def texts(self, key: str, allowed: str, accept: Callable[[str], bool]) -> tuple[str, ...]:
-        """A list of distinct texts, each of which `accept` takes."""
+        """A list of distinct texts, each of which `accept` takes; what is no text becomes empty."""
         items = self._sequence(key)
         for index, item in enumerate(items):
             if not isinstance(item, str) or not accept(item):
                 self._faults.add(f"{self.path(key)}[{index}]", item, allowed)
             elif item in items[:index]:
                 self._faults.add(f"{self.path(key)}[{index}]", item, "must not be listed twice")
-        return tuple(item for item in items if isinstance(item, str))
+        return tuple(item if isinstance(item, str) else "" for item in items)
 
     def records(self, key: str, known: Mapping[str, object], low: int, high: int) -> tuple[Fields, ...]:
         """A list of `low` to `high` mappings, each with the keys of `known`."""
@@ -146,7 +146,7 @@ class Fields:
         value = _parsed(self._value(key))
         if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
             return value
-        self.refuse(key, "must be an object")
+        self._faults.add(self.path(key), value, "must be an object")
         return {}
 
     def _value(self, key: str) -> object:
@@ -157,15 +157,15 @@ class Fields:
         value = _parsed(self._value(key))
         if isinstance(value, list | tuple):
             return list(value)
-        self.refuse(key, "must be a list")
+        self._faults.add(self.path(key), value, "must be a list")
         return []
 
 
 def nearest(key: str, known: Iterable[str]) -> str:
     """A hint that ends a message about an unknown key: the nearest known one, or all of them."""
-    names = list(known)
-    near = difflib.get_close_matches(key, names, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; known keys are {', '.join(names)}"
+    names = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(str(key).casefold(), names, n=1, cutoff=0.5)
+    return f"; did you mean {names[near[0]]}?" if near else f"; known keys are {', '.join(names.values())}"
 
 
 def is_address(text: str) -> bool:

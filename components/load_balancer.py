@@ -11,7 +11,8 @@ from components.address import ServiceAddress, ServiceAddressArgs
 from components.component import Component, Naming
 from components.directors import DirectorMachine, DirectorMachineArgs
 from components.firewall import Firewall, FirewallArgs
-from components.network import Network, NetworkArgs
+from components.network import ExistingNetwork, Network, NetworkArgs
+from components.outputs import OUTPUTS_VERSION, service_url, services_at
 from components.settings import Settings
 from components.web_servers import WebServerMachine, WebServerMachineArgs
 
@@ -21,14 +22,23 @@ DEBIAN_ACCOUNT = "136693071363"
 
 @dataclass(frozen=True, kw_only=True)
 class LoadBalancerArgs:
-    """Everything an operator decided, and how things are named."""
+    """Everything an operator decided, and how things are named.
+
+    Without `network` the load balancer makes a VPC and a subnet of its own. With one, `settings.vpc_cidr` and
+    `settings.subnet_cidr` say what its networks are (machines are told at preview already, so they are not looked up),
+    and `settings.availability_zone` has no effect.
+    """
 
     naming: Naming
     settings: Settings
+    network: ExistingNetwork | None = None
 
 
 class LoadBalancer(Component):
-    """Makes one load balancer. `outputs` is what the stack shows, by name."""
+    """Makes one load balancer. `outputs` is what the stack shows, by name (docs/outputs.md).
+
+    A stack has room for one: what it is made of is called the same in every stack.
+    """
 
     outputs: dict[str, object]
 
@@ -37,17 +47,7 @@ class LoadBalancer(Component):
         settings = args.settings
         self._args = args
         self._image_id = self._image()
-        self._network = Network(
-            "network",
-            args=NetworkArgs(
-                naming=args.naming,
-                vpc_cidr=settings.vpc_cidr,
-                subnet_cidr=settings.subnet_cidr,
-                availability_zone=settings.availability_zone,
-                protect=settings.protect,
-            ),
-            opts=self.child_opts(),
-        )
+        self._network = args.network or self._own_network()
         self._firewall = Firewall(
             "firewall",
             args=FirewallArgs(
@@ -68,8 +68,12 @@ class LoadBalancer(Component):
             ),
             opts=self.child_opts(),
         )
+        ports = [service.port for service in settings.services]
         self.outputs = {
-            "url": self._address.elastic_ip.apply(lambda address: service_url(address, settings.services[0].port)),
+            "outputsVersion": OUTPUTS_VERSION,
+            "url": self._address.elastic_ip.apply(lambda address: service_url(address, ports[0])),
+            "services": self._address.elastic_ip.apply(lambda address: services_at(address, ports)),
+            "region": settings.account.region,
             "elasticIp": self._address.elastic_ip,
             "elasticIpAllocationId": self._address.allocation_id,
             "virtualIp": settings.virtual_ip,
@@ -80,6 +84,21 @@ class LoadBalancer(Component):
             "subnetId": self._network.subnet_id,
         }
         self.register_outputs(self.outputs)
+
+    def _own_network(self) -> ExistingNetwork:
+        settings = self._args.settings
+        network = Network(
+            "network",
+            args=NetworkArgs(
+                naming=self._args.naming,
+                vpc_cidr=settings.vpc_cidr,
+                subnet_cidr=settings.subnet_cidr,
+                availability_zone=settings.availability_zone,
+                protect=settings.protect,
+            ),
+            opts=self.child_opts(),
+        )
+        return ExistingNetwork(vpc_id=network.vpc_id, subnet_id=network.subnet_id, after=(network,))
 
     def _image(self) -> pulumi.Output[str]:
         """The pinned image, or the newest of Debian's that has the name: that one can change under a later `up`."""
@@ -101,7 +120,8 @@ class LoadBalancer(Component):
     def _directors(self) -> list[dict[str, object]]:
         shown: list[dict[str, object]] = []
         # A first boot installs packages, so routes and rules come before machines; then one director after the other.
-        after: tuple[pulumi.Resource, ...] = (self._network, self._firewall)
+        before_all = (*self._network.after, self._firewall)
+        after: tuple[pulumi.Resource, ...] = before_all
         for director in self._args.settings.directors:
             machine = DirectorMachine(
                 director.name,
@@ -118,7 +138,7 @@ class LoadBalancer(Component):
                 ),
                 opts=self.child_opts(),
             )
-            after = (self._network, self._firewall, machine)
+            after = (*before_all, machine)
             shown.append(
                 {
                     "name": director.name,
@@ -143,15 +163,9 @@ class LoadBalancer(Component):
                     instance_type=self._args.settings.web_server_instance_type,
                     subnet_id=self._network.subnet_id,
                     security_group_id=self._firewall.web_server_group_id,
-                    after=(self._network, self._firewall),
+                    after=(*self._network.after, self._firewall),
                 ),
                 opts=self.child_opts(),
             )
             shown.append({"name": web_server.name, "instanceId": machine.instance_id, "privateIp": web_server.address})
         return shown
-
-
-def service_url(address: str, port: int) -> str:
-    """Where a client finds the first service; port 443 is taken for TLS, which the web servers must then speak."""
-    scheme, usual = ("https", 443) if port == 443 else ("http", 80)
-    return f"{scheme}://{address}/" if port == usual else f"{scheme}://{address}:{port}/"

@@ -21,6 +21,20 @@ class NetworkArgs:
     protect: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExistingNetwork:
+    """A VPC and one of its subnets that stand already, or are made elsewhere in the same program.
+
+    The subnet's default route leads to an internet gateway, and it gives no public address to what starts in it.
+    `after` must stand before any machine starts, because a first boot installs packages: the route, if it is made by
+    the same program.
+    """
+
+    vpc_id: pulumi.Input[str]
+    subnet_id: pulumi.Input[str]
+    after: tuple[pulumi.Resource, ...] = ()
+
+
 class Network(Component):
     """Makes a VPC, an internet gateway, a subnet, and a route table with its default route and association.
 

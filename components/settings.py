@@ -24,7 +24,7 @@ def _camel(values: Mapping[str, object]) -> dict[str, object]:
 
 
 HEALTH_CHECK_KEYS = _camel(asdict(HealthCheck()))
-SERVICE_KEYS = _camel(asdict(Service())) | {"healthCheck": HEALTH_CHECK_KEYS}
+SERVICE_KEYS = {"protocol": "tcp"} | _camel(asdict(Service())) | {"healthCheck": HEALTH_CHECK_KEYS}
 VRRP_KEYS = _camel(asdict(Vrrp())) | {"password": ""}
 DIRECTOR_KEYS = {"address": REQUIRED, "priority": REQUIRED}
 WEB_SERVER_KEYS = {"address": REQUIRED, "weight": 100}
@@ -47,6 +47,7 @@ DEFAULTS: Mapping[str, object] = {
     "notification": {},
     "clientCidrs": ["0.0.0.0/0"],
     "protect": False,
+    "production": False,
     "tags": {},
 }
 """The project's keys and their defaults, the same as in Pulumi.yaml (a test compares them)."""
@@ -93,6 +94,7 @@ class Settings:
     notification: Notification | None
     client_cidrs: tuple[str, ...]
     protect: bool
+    production: bool
     tags: Mapping[str, str]
 
     @property
@@ -120,7 +122,7 @@ def settings_from(raw: Mapping[str, object]) -> Settings:
     """
     faults = Faults()
     fields = Fields(raw, {**DEFAULTS, **ACCOUNT_KEYS}, faults)
-    settings = _read(fields)
+    settings = _read(fields, faults)
     _refuse_other_forwarding(fields)
     validation.check(settings, faults)
     if faults.found:
@@ -128,7 +130,7 @@ def settings_from(raw: Mapping[str, object]) -> Settings:
     return settings
 
 
-def _read(fields: Fields) -> Settings:
+def _read(fields: Fields, faults: Faults) -> Settings:
     return Settings(
         account=_account(fields),
         vpc_cidr=fields.network("vpcCidr"),
@@ -155,12 +157,13 @@ def _read(fields: Fields) -> Settings:
         ),
         services=tuple(_service(service) for service in fields.records("services", SERVICE_KEYS, 1, 50)),
         vrrp=_vrrp(fields.record("vrrp", VRRP_KEYS)),
-        notification=_notification(fields),
+        notification=_notification(fields, faults),
         client_cidrs=fields.texts(
             "clientCidrs", "must be an IPv4 network such as 198.51.100.0/24 (the load balancer has no IPv6)", is_network
         ),
         protect=fields.flag("protect"),
-        tags=_tags(fields),
+        production=fields.flag("production"),
+        tags=_tags(fields, faults),
     )
 
 
@@ -208,6 +211,12 @@ def _web_servers(fields: Fields) -> tuple[WebServer, ...]:
 
 
 def _service(fields: Fields) -> Service:
+    fields.text(
+        "protocol",
+        "must be tcp: firewall, health checks and web servers are made for TCP, and persistence of UDP would tie "
+        "a client to a web server that no check has seen",
+        "tcp".__eq__,
+    )
     return Service(
         port=fields.integer("port", 1, 65535),
         scheduler=fields.choice("scheduler", SCHEDULERS),
@@ -255,7 +264,7 @@ def _vrrp(fields: Fields) -> Vrrp:
     )
 
 
-def _notification(fields: Fields) -> Notification | None:
+def _notification(fields: Fields, faults: Faults) -> Notification | None:
     if fields.mapping("notification") == {}:
         return None
     record = fields.record("notification", NOTIFICATION_KEYS)
@@ -273,18 +282,18 @@ def _notification(fields: Fields) -> Notification | None:
         sender=record.text("from", allowed, is_mail),
         recipients=record.texts("to", allowed, is_mail),
     )
-    if not notification.recipients:
+    if not notification.recipients and faults.sound("notification.to"):
         record.refuse("to", "must list at least one mail address")
     return notification
 
 
-def _tags(fields: Fields) -> Mapping[str, str]:
+def _tags(fields: Fields, faults: Faults) -> Mapping[str, str]:
     tags = {}
     for key, value in fields.mapping("tags").items():
         if isinstance(value, str):
             tags[key] = value
         else:
-            fields.refuse("tags", f"the value of {key} must be text (put it in quotes)")
+            faults.add(f"tags.{key}", value, "must be text (put it in quotes)")
     return tags
 
 

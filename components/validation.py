@@ -25,6 +25,9 @@ ADDRESSES_PER_INTERFACE = {
 RULES_PER_GROUP = 60
 """Inbound rules of one security group (VPC quotas, default)."""
 
+TAKEN_PORTS = {22: "sshd", 53: "systemd-resolved"}
+"""TCP ports a program of Debian's images listens on already, if only on loopback: nginx could not have them."""
+
 OWN_TAGS = ("Project", "Stack", "ManagedBy", "Name", "Role", "ElasticIpAllocationId")
 """The tags the program sets itself."""
 
@@ -40,7 +43,12 @@ def check(settings: Settings, faults: Faults) -> None:
     _check_addresses(settings, faults)
     _check_machines(settings, faults)
     _check_image(settings, faults)
+    _check_architectures(settings, faults)
+    _check_production(settings, faults)
+    _check_account(settings, faults)
     _check_services(settings, faults)
+    _check_health_checks(settings, faults)
+    _check_clients(settings, faults)
     _check_vrrp(settings, faults)
     _check_tags(settings, faults)
 
@@ -138,6 +146,55 @@ def _check_image(settings: Settings, faults: Faults) -> None:
         )
 
 
+def architecture(instance_type: str) -> str:
+    """The architecture of an instance type, in the word Debian's image names have: "arm64" or "amd64".
+
+    Graviton types have a g after their generation, but for the first, a1 (EC2 instance types guide, "naming").
+    """
+    return "arm64" if re.match(r"a1\.|[a-z]+[0-9]+g", instance_type) else "amd64"
+
+
+def _check_architectures(settings: Settings, faults: Faults) -> None:
+    directors, web_servers = settings.director_instance_type, settings.web_server_instance_type
+    named = re.search(r"-(amd64|arm64)(-|$)", settings.image_name)
+    image = named[1] if named and faults.sound("imageName") else None
+    for key, instance_type in (("directorInstanceType", directors), ("webServerInstanceType", web_servers)):
+        if image and faults.sound(key) and architecture(instance_type) != image:
+            faults.add(
+                key, instance_type, f"must be {image}, which imageName asks for; it is {architecture(instance_type)}"
+            )
+    keys = ("directorInstanceType", "webServerInstanceType")
+    if faults.sound(*keys) and architecture(web_servers) != architecture(directors):
+        faults.add(
+            keys[1],
+            web_servers,
+            f"must be {architecture(directors)} as directorInstanceType, {directors}, is: all machines boot one image",
+        )
+
+
+def _check_production(settings: Settings, faults: Faults) -> None:
+    if not settings.production or not faults.sound("production"):
+        return
+    if not settings.protect and faults.sound("protect"):
+        faults.add("protect", False, "must be true where production is true: a released Elastic IP cannot be had again")
+    if settings.image_name and faults.sound("imageName", "imageId"):
+        faults.add(
+            "imageName",
+            settings.image_name,
+            "must be empty where production is true: the next newer image would replace every machine; pin imageId",
+        )
+
+
+def _check_account(settings: Settings, faults: Faults) -> None:
+    account = settings.account
+    if account.allowed_account_ids and account.forbidden_account_ids:
+        faults.add(
+            "aws:forbiddenAccountIds",
+            list(account.forbidden_account_ids),
+            "must be empty where aws:allowedAccountIds is set (the AWS provider takes one of the two)",
+        )
+
+
 def _check_services(settings: Settings, faults: Faults) -> None:
     seen: dict[int, str] = {}
     for index, service in enumerate(settings.services):
@@ -146,7 +203,31 @@ def _check_services(settings: Settings, faults: Faults) -> None:
             continue
         if service.port in seen:
             faults.add(key, service.port, f"must differ from {seen[service.port]}")
+        elif service.port in TAKEN_PORTS:
+            taken = ", ".join(f"{port} ({holder})" for port, holder in TAKEN_PORTS.items())
+            faults.add(key, service.port, f"must not be one the web servers' own programs listen on: {taken}")
         seen.setdefault(service.port, key)
+
+
+def _check_health_checks(settings: Settings, faults: Faults) -> None:
+    for index, service in enumerate(settings.services):
+        check, key = service.health_check, f"services[{index}].healthCheck"
+        # The web servers' page is at / and answers 200; any other path is made for the check and answers its status.
+        on_page = check.kind == "http" and check.path.partition("?")[0] == "/"
+        if on_page and check.status != 200 and faults.sound(f"{key}.kind", f"{key}.path", f"{key}.status"):
+            allowed = "must be 200 where path is /, the web servers' page, or path another one"
+            faults.add(f"{key}.status", check.status, allowed)
+
+
+def _check_clients(settings: Settings, faults: Faults) -> None:
+    for index, text in enumerate(settings.client_cidrs):
+        key = f"clientCidrs[{index}]"
+        if not faults.sound("clientCidrs", key):
+            continue
+        for earlier, other in enumerate(settings.client_cidrs[:index]):
+            if faults.sound(f"clientCidrs[{earlier}]") and IPv4Network(text).overlaps(IPv4Network(other)):
+                faults.add(key, text, f"must not overlap clientCidrs[{earlier}], {other}: the wider one decides alone")
+                break
     if not settings.client_cidrs and faults.sound("clientCidrs"):
         faults.add("clientCidrs", [], "must list at least one network; 0.0.0.0/0 is everybody")
     # Beside the clients' there are five more rules on a director and one a service and one more on a web server.

@@ -1,4 +1,4 @@
-"""Runs the unmodified `__main__.py` under Pulumi's mocks and records every registration with its options."""
+"""Runs an unmodified program under Pulumi's mocks and records every registration with its options."""
 
 from __future__ import annotations
 
@@ -140,8 +140,13 @@ def run_program(
     stack: str = "dev",
     secret_keys: tuple[str, ...] = (),
     recording: Recording | None = None,
+    main: Path = ROOT / "__main__.py",
+    project: str = PROJECT,
 ) -> Recording:
-    """Run the program once with `config` (full keys, values as text), in an event loop of its own."""
+    """Run a program, the project's own unless `main` is another, once with `config` (full keys, values as text).
+
+    It gets an event loop of its own.
+    """
     recording = recording if recording is not None else Recording()
     loop = asyncio.new_event_loop()  # before set_mocks, else tasks belong to another loop
     executor = ThreadPoolExecutor(max_workers=8)
@@ -149,11 +154,11 @@ def run_program(
     asyncio.set_event_loop(loop)
     try:
         cloud = _Cloud(preview)
-        mocks.set_mocks(cloud, project=PROJECT, stack=stack, preview=preview, monitor=_Monitor(cloud, recording))
+        mocks.set_mocks(cloud, project=project, stack=stack, preview=preview, monitor=_Monitor(cloud, recording))
         settings.ROOT.set(None)  # set_mocks made a root of its own
         recording.component_outputs.clear()
         set_all_config(dict(config), list(secret_keys))
-        loop.run_until_complete(run_in_stack(lambda: runpy.run_path(str(ROOT / "__main__.py")) and None))
+        loop.run_until_complete(run_in_stack(lambda: runpy.run_path(str(main)) and None))
     finally:
         executor.shutdown(wait=True)
         loop.close()

@@ -58,7 +58,7 @@ def test_what_cannot_be_rendered_is_refused_before_anything_is_made(monkeypatch:
 
     monkeypatch.setattr(configuration, "web_server_user_data", too_large)
     text = refusal(dict(LEAST))
-    assert text.startswith("the config of stack dev cannot become user data, so nothing was begun")
+    assert text.startswith("the config of stack dev has 1 fault, so nothing was begun:\n  lvs-aws:services = ")
     assert "17000 bytes" in text
 
 

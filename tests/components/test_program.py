@@ -278,7 +278,10 @@ def test_nothing_is_imported_ignored_or_kept(either: Recording) -> None:
 
 def test_outputs(update: Recording) -> None:
     assert update.outputs == {
+        "outputsVersion": 1,
         "url": "http://public-ip-of-elastic-ip/",
+        "services": [{"port": 80, "url": "http://public-ip-of-elastic-ip/"}],
+        "region": "eu-central-1",
         "elasticIp": "public-ip-of-elastic-ip",
         "elasticIpAllocationId": "eipalloc-elastic-ip",
         "virtualIp": "10.0.0.100",
@@ -306,7 +309,12 @@ def test_outputs(update: Recording) -> None:
 )
 def test_the_url_is_that_of_the_first_service(port: int, url: str) -> None:
     services = json.dumps([{"port": port, "healthCheck": {"kind": "tcp"}}, {"port": 80}])
-    assert run_program({**LEAST, "lvs-aws:services": services}).outputs["url"] == url
+    outputs = run_program({**LEAST, "lvs-aws:services": services}).outputs
+    assert outputs["url"] == url
+    assert outputs["services"] == [
+        {"port": port, "url": url},
+        {"port": 80, "url": "http://public-ip-of-elastic-ip/"},
+    ]
 
 
 @pytest.mark.parametrize("preview", [True, False])
