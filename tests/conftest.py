@@ -4,11 +4,17 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from lab.machines.image import Image
     from lab.machines.rootfs import ImageRecipe
+
+
+# How long an example takes is the host's business: a busy one is no fault of the code.
+hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")
