@@ -12,14 +12,14 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from lab import fault_verbs, lifecycle
+from lab import fault_verbs, lifecycle, stack_verbs
 from lab.paths import LabPaths, lab_paths
 from lab.progress import Progress
 from lab.running import LabError
 from lab.status import LabStatus
 from lab.verbs import PROJECT, AsJson, MachineName, app, out, running_lab, this_lab, verb
 
-__all__ = ["fault_verbs", "main"]
+__all__ = ["fault_verbs", "main", "stack_verbs"]
 DEFAULT_PORT = 8080
 
 
@@ -27,10 +27,12 @@ DEFAULT_PORT = 8080
 def up(
     stack: Annotated[str, typer.Option(help="whose settings: Pulumi.STACK.yaml")] = "local",
     port: Annotated[int, typer.Option(help="host port that reaches the Elastic IP", min=1, max=65535)] = DEFAULT_PORT,
+    expect_no_changes: stack_verbs.ExpectNoChanges = False,
 ) -> None:
     """Bring everything up and wait for the first page. Run again: nothing to change."""
     lab = this_lab()
-    lifecycle.up(lab, stack=stack, port=port, progress=Progress(console=out))
+    with stack_verbs.changes_exit():
+        lifecycle.up(lab, stack=stack, port=port, progress=Progress(console=out), expect_no_changes=expect_no_changes)
     _print_outputs(lab.outputs())
     now = lab.status()
     _print_status(now)

@@ -16,6 +16,10 @@ class ProviderError(Exception):
     """A call a provider could not carry out; the text is for the user."""
 
 
+class RefusedError(Exception):
+    """Something the lab's engine does not do, or a program's mistake; the text says what to do instead."""
+
+
 class InitializationError(ProviderError):
     """The resource was made, with this id and these outputs, but did not get ready; the next `up` updates it."""
 
