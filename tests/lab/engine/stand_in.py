@@ -66,7 +66,7 @@ class TestProvider:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        self._made = 0
+        self.made = 0
 
     def check_config(self, inputs: Properties) -> Checked:
         return Checked(inputs=inputs)
@@ -104,8 +104,8 @@ class TestProvider:
             return replace(resource, outputs={**resource.inputs, "upper": _upper(resource.inputs)})
         self._call("create", resource.name)
         with self._lock:
-            self._made += 1
-            id_ = f"{resource.name}-{self._made}"
+            self.made += 1
+            id_ = f"{resource.name}-{self.made}"
             outputs = self.cloud[id_] = self._outputs(id_, resource.inputs)
         if f"partial:{resource.name}" in self.fail:
             raise InitializationError(f"{resource.name} is not ready", id=id_, outputs=outputs)
@@ -197,6 +197,10 @@ class Stack:
         except DeploymentError as error:
             return error
         raise AssertionError(f"it succeeded: {done.summary}")
+
+    def all_rows(self) -> list[Row]:
+        """The whole state."""
+        return load(self.state_path, writable=False).rows
 
     def rows(self) -> dict[str, Row]:
         """The state by logical name, without stack and providers."""
