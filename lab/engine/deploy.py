@@ -18,7 +18,7 @@ from lab.engine.events import Diagnostic, OnEvent, Step
 from lab.engine.interrupt import run_interruptibly
 from lab.engine.monitor import Engine, Monitor
 from lab.engine.project import Project, StackConfig
-from lab.engine.wire import contains_secret, plain_properties
+from lab.engine.wire import contains, is_secret, plain_properties
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,15 +66,7 @@ def deploy(
     """
     with nullcontext() if dry_run else states.locked(state_path):
         state = states.load(state_path, writable=not dry_run)
-        new_run = partial(
-            Deployer,
-            project=project.name,
-            stack=stack.name,
-            config=stack.values,
-            provider=provider,
-            state=state,
-            dry_run=dry_run,
-        )
+        new_run = partial(Deployer, project=project, stack=stack, provider=provider, state=state, dry_run=dry_run)
         if refresh:
             reading = new_run(on_event=lambda _: None)
             _in_threads(reading, reading.refresh)
@@ -112,7 +104,7 @@ def outputs(state_path: Path, *, show_secrets: bool = True) -> Properties:
     """The outputs of the last successful deployment, empty where there is none; secrets in plain or as [secret]."""
     rows = states.load(state_path, writable=False).rows
     known = next((row.outputs for row in rows if row.type == urns.STACK_TYPE), {})
-    hidden = set() if show_secrets else {key for key, value in known.items() if contains_secret(value)}
+    hidden = set() if show_secrets else {key for key, value in known.items() if contains(value, is_secret)}
     return {**plain_properties(known), **dict.fromkeys(hidden, "[secret]")}
 
 
@@ -125,14 +117,9 @@ def _without_program(
     work: Callable[[Deployer], None],
 ) -> Deployment:
     with states.locked(state_path):
+        state = states.load(state_path, writable=True)
         deployer = Deployer(
-            project=project.name,
-            stack=stack.name,
-            config=stack.values,
-            provider=provider,
-            state=states.load(state_path, writable=True),
-            dry_run=False,
-            on_event=on_event,
+            project=project, stack=stack, provider=provider, state=state, dry_run=False, on_event=on_event
         )
         _in_threads(deployer, partial(work, deployer))
         return _result(deployer, {})
@@ -151,7 +138,7 @@ def _failed(deployer: Deployer) -> DeploymentError:
 def _result(deployer: Deployer, outputs: Properties) -> Deployment:
     return Deployment(
         outputs=plain_properties(outputs),
-        secret_outputs=frozenset(key for key, value in outputs.items() if contains_secret(value)),
+        secret_outputs=frozenset(key for key, value in outputs.items() if contains(value, is_secret)),
         steps=tuple(deployer.steps),
         summary=deployer.changes,
     )

@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +18,7 @@ from lab.engine.custom import Custom, resource_of
 from lab.engine.deletion import PARALLEL, delete_all
 from lab.engine.events import Diagnostic, OnEvent, Op, Step
 from lab.engine.goal import Decision, Goal, with_ignored, with_unknown
+from lab.engine.project import Project, StackConfig
 from lab.engine.providers import Providers
 from lab.engine.state import Row, State
 from lab.engine.wire import plain_properties, remark
@@ -38,16 +39,15 @@ class Deployer:
     def __init__(
         self,
         *,
-        project: str,
-        stack: str,
-        config: Mapping[str, str],
+        project: Project,
+        stack: StackConfig,
         provider: Provider,
         state: State,
         dry_run: bool,
         on_event: OnEvent,
     ) -> None:
-        self.project = project
-        self.stack = stack
+        self.project = project.name
+        self.stack = stack.name
         self.dry_run = dry_run
         self.steps: list[Step] = []
         self.failures: list[str] = []
@@ -59,7 +59,7 @@ class Deployer:
         self._replaced: set[str] = set()
         self._going: frozenset[str] = frozenset()
         self._interrupted = False
-        self._providers = Providers(provider, config)
+        self._providers = Providers(provider, stack.values)
 
     @property
     def changes(self) -> dict[str, int]:
@@ -242,24 +242,21 @@ class Deployer:
         try:
             configured = self._of(row)
             found = configured.read(resource_of(row))
-            drifted = found is not None and configured.diff(found, plain_properties(row.inputs)).changed
+            drifted = configured.diff(found, plain_properties(row.inputs)).changed if found is not None else ()
         except (ProviderError, RefusedError) as error:
             self._record(Step(op="refresh", urn=row.urn, error=str(error)))
             return
-        if found is None:
-            with self._lock:
-                self._state.swap(self._same(row), None)
-                self._state.rename(row.urn, "")
-                self._state.save()
-            self._record(Step(op="delete", urn=row.urn, old=row.inputs))
-            return
-        inputs = row.inputs if row.external else remark(found.inputs, row.inputs)
-        outputs = remark(found.outputs, row.outputs, row.secret_outputs)
         with self._lock:
-            current = self._same(row)
-            self._state.swap(current, replace(current, inputs=inputs, outputs=outputs))
-        keys = drifted or ()
-        self._record(Step(op="update" if keys else "same", urn=row.urn, keys=keys, old=row.inputs, new=inputs))
+            now = next(each for each in self._state.rows if (each.urn, each.id) == (row.urn, row.id))
+            if found is None:
+                self._state.forget(now)
+                self._record(Step(op="delete", urn=row.urn, old=row.inputs))
+                return
+            inputs = row.inputs if row.external else remark(found.inputs, row.inputs)
+            outputs = remark(found.outputs, row.outputs, row.secret_outputs)
+            self._state.swap(now, replace(now, inputs=inputs, outputs=outputs))
+            op: Op = "update" if drifted else "same"
+            self._record(Step(op=op, urn=row.urn, keys=drifted, old=row.inputs, new=inputs))
 
     # Deletions.
 
@@ -334,10 +331,6 @@ class Deployer:
         with self._lock:
             self._state.put(row, beside=beside)
         return row
-
-    def _same(self, row: Row) -> Row:
-        """The row as it is now: another may have been forgotten since it was looked up."""
-        return next(each for each in self._state.rows if (each.urn, each.id) == (row.urn, row.id))
 
     def _record(self, step: Step) -> None:
         with self._lock:

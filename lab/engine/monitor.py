@@ -148,28 +148,16 @@ class Monitor:
 
     def _former_urns(self, request: Any, urn: str) -> tuple[str, ...]:
         """The URNs the resource may be deployed under: by its own aliases, its parent's, or both."""
-        parents = (request.parent, *self._aliases.get(request.parent, ()))
         found = [alias.urn for alias in request.aliases if alias.urn]
         specs = [alias_pb2.Alias.Spec(), *(alias.spec for alias in request.aliases if not alias.urn)]
         for spec in specs:
-            for parent in ("",) if spec.noParent else (spec.parentUrn,) if spec.parentUrn else parents:
-                found.append(
-                    urns.make(
-                        stack=spec.stack or self._deployer.stack,
-                        project=spec.project or self._deployer.project,
-                        parent=parent,
-                        type_=spec.type or request.type,
-                        name=spec.name or _name_under(parent, request),
-                    )
-                )
+            of_parent = (request.parent, *self._aliases.get(request.parent, ()))
+            for parent in ("",) if spec.noParent else (spec.parentUrn,) if spec.parentUrn else of_parent:
+                type_, name = spec.type or request.type, spec.name or request.name
+                stack, project = spec.stack or self._deployer.stack, spec.project or self._deployer.project
+                found.append(urns.make(stack=stack, project=project, parent=parent, type_=type_, name=name))
         self._aliases[urn] = tuple(dict.fromkeys(each for each in found if each != urn))
         return self._aliases[urn]
-
-
-def _name_under(parent: str, request: Any) -> str:
-    """A child's name where its parent had another: what begins with the parent's name changed along with it."""
-    name, now = str(request.name), urns.name_of(request.parent) if request.parent else ""
-    return urns.name_of(parent) + name.removeprefix(now) if parent and now and name.startswith(now) else name
 
 
 class Engine:

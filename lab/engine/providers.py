@@ -8,7 +8,7 @@ from lab.engine import urn as urns
 from lab.engine.contract import Configured, Properties, Provider, RefusedError
 from lab.engine.goal import Goal, accepted
 from lab.engine.state import Row
-from lab.engine.wire import contains_unknown, plain_properties
+from lab.engine.wire import contains, is_unknown, plain_properties
 
 
 class Providers:
@@ -23,7 +23,7 @@ class Providers:
         """Check a provider resource's inputs and make it ready to serve."""
         self._require_package(urns.type_of(urn).removeprefix(urns.PROVIDERS))
         inputs = accepted(self._provider.check_config(inputs))
-        if contains_unknown(inputs):
+        if contains(inputs, is_unknown):
             raise RefusedError("a provider has an input that a preview cannot know; give it a literal value")
         self._configured[urn] = self._provider.configure(inputs)
         return inputs

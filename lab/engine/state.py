@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -65,29 +65,6 @@ class Row:
         others = {*self.dependencies, *named, *self.replace_with, self.deleted_with, self.parent, self.provider}
         return frozenset(others - {"", self.urn})
 
-    def renamed(self, old: str, new: str) -> Row:
-        """The row with one URN in place of another, its own and those it refers to; forgotten where `new` is empty."""
-        if old != self.urn and old not in self.needs:
-            return self
-
-        def one(urn: str) -> str:
-            return new if urn == old else urn
-
-        def many(urns: Iterable[str]) -> tuple[str, ...]:
-            return tuple(filter(None, map(one, urns)))
-
-        named = {key: urns for key, value in self.property_dependencies.items() if (urns := many(value))}
-        return replace(
-            self,
-            urn=one(self.urn),
-            parent=one(self.parent),
-            provider=one(self.provider),
-            dependencies=many(self.dependencies),
-            property_dependencies=named,
-            deleted_with=one(self.deleted_with),
-            replace_with=many(self.replace_with),
-        )
-
 
 ROWS = TypeAdapter(list[Row])
 
@@ -119,7 +96,19 @@ class State:
 
     def rename(self, old: str, new: str) -> None:
         """Put one URN in the place of another, wherever it stands. Saved with the next step."""
-        self.rows[:] = [row.renamed(old, new) for row in self.rows]
+
+        def renamed(value: Any) -> Any:
+            return new if value == old else _each(value, renamed)
+
+        self.rows = ROWS.validate_python(renamed(ROWS.dump_python(self.rows, mode="json")))
+
+    def forget(self, row: Row) -> None:
+        """Remove the row and what others say of depending on it."""
+        self.swap(row, None)
+        for other in [other for other in self.rows if row.urn in other.needs]:
+            named = {key: urns for key, urns in other.property_dependencies.items() if row.urn not in urns}
+            left = tuple(urn for urn in other.dependencies if urn != row.urn)
+            self.swap(other, replace(other, dependencies=left, property_dependencies=named))
 
     def save(self) -> None:
         """Write the file through a temporary one, so that a crash leaves the old or the new state, never half."""

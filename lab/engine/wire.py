@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from google.protobuf import struct_pb2  # type: ignore[import-untyped]
@@ -37,21 +38,14 @@ def secret(value: Any) -> Any:
     return value if is_secret(value) else {SIGNATURE: SECRET, "value": value}
 
 
-def contains_secret(value: Any) -> bool:
-    """Whether the value, or anything in it, is marked secret."""
-    if is_secret(value):
-        return True
-    if isinstance(value, dict):
-        return any(contains_secret(item) for item in value.values())
-    return isinstance(value, list) and any(contains_secret(item) for item in value)
+def contains(value: Any, kind: Callable[[Any], bool]) -> bool:
+    """Whether the value, or anything in it, is of a kind: `is_secret`, `is_unknown`."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return kind(value) or any(contains(item, kind) for item in inside)
 
 
-def contains_unknown(value: Any) -> bool:
-    """Whether the value, or anything in it, is not known yet."""
-    if isinstance(value, dict):
-        return any(contains_unknown(item) for item in value.values())
-    if isinstance(value, list):
-        return any(contains_unknown(item) for item in value)
+def is_unknown(value: Any) -> bool:
+    """Whether the value itself is not known yet."""
     return bool(value == UNKNOWN)
 
 
@@ -91,7 +85,7 @@ def _marked(value: Any, like: Any) -> Any:
         return {key: _marked(item, like.get(key)) for key, item in value.items()}
     if isinstance(value, list) and isinstance(like, list) and len(value) == len(like):
         return [_marked(item, other) for item, other in zip(value, like, strict=True)]
-    return secret(value) if contains_secret(like) else value
+    return secret(value) if contains(like, is_secret) else value
 
 
 def _from_value(value: struct_pb2.Value) -> Any:

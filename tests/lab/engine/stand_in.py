@@ -121,6 +121,7 @@ class TestProvider:
         return outputs
 
     def read(self, resource: Resource) -> Resource | None:
+        self._call("read", resource.name)
         outputs = self.cloud.get(resource.id)
         if outputs is None:
             return None

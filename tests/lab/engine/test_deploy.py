@@ -211,6 +211,62 @@ def test_what_the_engine_does_not_do_is_refused_by_name(stack: Stack, options: s
     assert "r" not in stack.rows()
 
 
+GROUP = """
+class Team(pulumi.ComponentResource):
+    def __init__(self, name, opts=None):
+        super().__init__("{type}", name, None, opts)
+t = Team("t", O(aliases=[{alias}])); Thing("in", text="x", opts=O(parent=t))
+"""
+
+
+def test_what_is_renamed_is_kept_with_all_below_it(stack: Stack) -> None:
+    stack.run("up", GROUP.format(type="my:mod:Old", alias=""))
+    stack.run("up", GROUP.format(type="my:mod:New", alias='Alias(type_="my:mod:Old")'))
+    assert stack.provider.called("create") == ["in"] and stack.provider.called("delete") == []
+    assert stack.rows()["in"].urn.endswith("my:mod:New$tp:index:Thing::in")
+    assert not stack.run("up", GROUP.format(type="my:mod:New", alias="")).changed
+    urn = stack.rows()["in"].urn
+    stack.run("up", f'Thing("in2", text="x", opts=O(aliases=[{urn!r}]))')
+    assert stack.provider.called("create") == ["in"] and set(stack.rows()) == {"in2"}
+
+
+def test_an_alias_does_not_take_what_is_there_under_its_own_name(stack: Stack) -> None:
+    stack.run("up", 'Thing("old", text="x")')
+    stack.run("up", 'Thing("old", text="x"); Thing("new", text="y", opts=O(aliases=[Alias(name="old")]))')
+    assert stack.provider.called("create") == ["old", "new"]
+
+
+def test_a_move_to_another_provider_is_refused(stack: Stack) -> None:
+    text = 'p=Provider("p",zone="north"); q=Provider("q",zone="{}"); Thing("a",opts=O(provider={}))'
+    stack.run("up", text.format("south", "p"))
+    assert "moves to another provider" in str(stack.fails("up", text.format("south", "q")))
+    stack.run("up", text.format("north", "q"))  # the same place by another name
+    assert stack.provider.called("create") == ["a"]
+
+
+def test_refresh_takes_what_there_is_and_forgets_what_is_gone(stack: Stack) -> None:
+    stack.run("up", 'a=Thing("a",text=Output.secret("old1")); b=Thing("b",text=a.out); c=Thing("c")')
+    stack.provider.cloud["a-1"] |= {"text": "by hand", "upper": "BY HAND"}
+    (gone,) = [id_ for id_ in stack.provider.cloud if id_.startswith("b-")]
+    del stack.provider.cloud[gone]
+    stack.provider.cloud[stack.rows()["c"].id]["upper"] = "FOUND"  # an output alone is no change
+    assert stack.run("preview").changed is False
+    assert stack.run("preview --refresh").summary == {"same": 2, "update": 1, "create": 1}
+    done = stack.run("refresh")
+    assert ops(done) == Counter([("update", "a"), ("delete", "b"), ("same", "c")])
+    assert stack.rows()["c"].outputs["upper"] == "FOUND" and "b" not in stack.rows()
+    assert "by hand" not in stack.state_path.read_text()  # it is still a secret
+    assert ops(stack.run("up")) == Counter([("update", "a"), ("create", "b"), ("same", "c")])
+    assert stack.provider.cloud["a-1"]["text"] == "old1"
+
+
+def test_a_refresh_that_cannot_read_says_so_and_keeps_the_state(stack: Stack) -> None:
+    stack.run("up", 'Thing("a")')
+    stack.provider.fail = {"read:a"}
+    assert "a: refresh failed: cannot read a: boom" in str(stack.fails("refresh"))
+    assert set(stack.rows()) == {"a"}
+
+
 def test_transforms_are_refused(stack: Stack) -> None:
     stack.fails("up", 'pulumi.runtime.register_stack_transform(lambda args: None); Thing("a")')
 
@@ -242,6 +298,7 @@ pulumi.export("sec", a.text); pulumi.export("out", b.out); pulumi.export("open",
     assert "hunter2" not in text and "inner9" not in text and "seen" in text
     assert stack.state_path.stat().st_mode & 0o077 == 0
     assert stack.provider.cloud["a-1"]["mp"] == {"k": "inner9", "p": "plain"}
+    assert "plain" in text  # beside a secret, in the same property
     assert outputs(stack.state_path)["sec"] == "hunter2"
     assert ops(stack.run("up")) == Counter([("same", "a"), ("same", "b")])
 

@@ -36,7 +36,9 @@ class Node:
         """The resource in Python; later lines refer to it by its name."""
         values = {key: f"{value}.out" if value in NAMES else repr(value) for key, value in self.inputs.items()}
         inputs = "".join(f",{key}={value}" for key, value in values.items())
-        options = [f"delete_before_replace={self.delete_before_replace}"] if self.delete_before_replace is not None else []
+        options = (
+            [f"delete_before_replace={self.delete_before_replace}"] if self.delete_before_replace is not None else []
+        )
         options += [f"depends_on=[{','.join(self.depends_on)}]"] if self.depends_on else []
         options += [f"deleted_with={self.deleted_with}"] if self.deleted_with else []
         options += [f"replace_with=[{self.replace_with}]"] if self.replace_with else []
@@ -109,7 +111,7 @@ def holds(stack: Stack, *graphs_: tuple[Node, ...]) -> None:
     assert {id_.partition("-")[0] for id_ in stack.provider.cloud} <= alone
 
 
-@settings(SETTINGS, max_examples=60)
+@settings(SETTINGS, max_examples=40)
 @given(st.lists(graphs(), min_size=1, max_size=3))
 def test_every_edit_arrives_and_a_second_up_is_empty(edits: list[tuple[Node, ...]]) -> None:
     with a_stack() as stack:
@@ -123,7 +125,7 @@ def test_every_edit_arrives_and_a_second_up_is_empty(edits: list[tuple[Node, ...
         holds(stack, *edits)
 
 
-@settings(SETTINGS, max_examples=12)
+@settings(SETTINGS, max_examples=8)
 @given(graphs(), graphs())
 def test_after_a_failure_at_any_call_the_next_up_arrives(first: tuple[Node, ...], second: tuple[Node, ...]) -> None:
     with a_stack() as stack:
@@ -140,7 +142,7 @@ def test_after_a_failure_at_any_call_the_next_up_arrives(first: tuple[Node, ...]
                 holds(broken, first, second)
 
 
-@settings(SETTINGS, max_examples=12)
+@settings(SETTINGS, max_examples=8)
 @given(graphs(), graphs())
 def test_half_made_resources_are_finished(first: tuple[Node, ...], second: tuple[Node, ...]) -> None:
     with a_stack() as stack:
@@ -157,7 +159,7 @@ def test_half_made_resources_are_finished(first: tuple[Node, ...], second: tuple
                 holds(broken, first, second)
 
 
-@settings(SETTINGS, max_examples=12)
+@settings(SETTINGS, max_examples=8)
 @given(graphs())
 def test_after_a_failed_destroy_the_next_one_leaves_nothing(graph: tuple[Node, ...]) -> None:
     with a_stack() as stack:
