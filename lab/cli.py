@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from lab import fault_verbs, lifecycle
+from lab import fault_verbs, lifecycle, stack_verbs
 from lab.machines.rootfs import BAKED, STOCK
 from lab.paths import LabPaths, lab_paths
 from lab.progress import Progress
@@ -20,7 +20,7 @@ from lab.running import LabError
 from lab.status import LabStatus
 from lab.verbs import PROJECT, AsJson, MachineName, app, out, running_lab, this_lab, verb
 
-__all__ = ["fault_verbs", "main"]
+__all__ = ["fault_verbs", "main", "stack_verbs"]
 DEFAULT_PORT = 8080
 
 
@@ -34,10 +34,19 @@ def up(
             "--config", "-c", metavar="KEY=VALUE", help="a setting of this lab's own, as YAML; may be repeated"
         ),
     ] = None,
+    expect_no_changes: stack_verbs.ExpectNoChanges = False,
 ) -> None:
     """Bring everything up and wait for the first page. Run again: nothing to change."""
     lab = this_lab()
-    lifecycle.up(lab, stack=stack, port=port, progress=Progress(console=out), overrides=config or ())
+    with stack_verbs.changes_exit():
+        lifecycle.up(
+            lab,
+            stack=stack,
+            port=port,
+            progress=Progress(console=out),
+            overrides=config or (),
+            expect_no_changes=expect_no_changes,
+        )
     _print_outputs(lab.outputs())
     now = lab.status()
     _print_status(now)

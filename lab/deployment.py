@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.engine import real_cli
-from lab.engine.deploy import DeploymentError, deploy
-from lab.engine.events import Diagnostic, Event, StepFailed, StepFinished
+from rich.markup import escape
+
+from lab.engine import deploy, real_cli, render, urn
+from lab.engine.deploy import Deployment, DeploymentError
+from lab.engine.events import Event, Step
 from lab.engine.project import ConfigError, Project, StackConfig, load_project
-from lab.engine.real_cli import CliError, RealCli
-from lab.engine.render import line, summary
+from lab.engine.real_cli import CliError, RealCli, Verb
 from lab.engine.state import StateError
 from lab.progress import Progress
 from lab.provider import AwsProvider
@@ -21,6 +22,18 @@ from lab.provider.plugin import plugin_version, write_plugin
 from lab.running import LabError, RunningLab
 
 DEFAULT_REGION = "us-east-1"
+
+
+TITLES: dict[Verb, str] = {
+    "preview": "Previewing update",
+    "up": "Updating",
+    "refresh": "Refreshing",
+    "destroy": "Destroying",
+}
+
+
+class ChangesError(LabError):
+    """There are changes where none were expected."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,37 +66,100 @@ def load(directory: Path, stack: str, overrides: Sequence[str] = ()) -> StackSet
     return StackSettings(project=project, stack=config, region=region, overrides=changed)
 
 
-def up(lab: RunningLab, settings: StackSettings, *, progress: Progress) -> dict[str, Any]:
-    """Bring the stack to what its program wants and give its outputs. LabError where it could not.
+def up(
+    lab: RunningLab, settings: StackSettings, *, progress: Progress, expect_no_changes: bool = False
+) -> dict[str, Any]:
+    """Bring the stack to what its program wants, keep its outputs for later verbs, and answer them.
 
-    What succeeded is kept: the next `up` goes on from there.
+    Raises LabError where it could not (what succeeded is kept: the next `up` goes on from there), and ChangesError
+    where something changed and `expect_no_changes` is set.
     """
     executable = real_cli.find()
-    if executable is None:
-        return _up_with_engine(lab, settings, progress=progress)
-    progress.line(f"deploying with {executable}")
-    return _up_with_cli(lab, settings, executable, progress=progress)
-
-
-def _up_with_engine(lab: RunningLab, settings: StackSettings, *, progress: Progress) -> dict[str, Any]:
-    def tell(event: Event) -> None:
-        if isinstance(event, Diagnostic | StepFailed) or (isinstance(event, StepFinished) and event.op != "same"):
-            progress.line(line(event))
-
-    progress.line("deploying with the lab's engine (no `pulumi` on PATH)")
-    provider = AwsProvider(endpoint_url=lab.endpoint, report=progress.line)
+    progress.line(f"deploying with {executable or 'the lab engine (no `pulumi` on PATH)'}")
     try:
-        done = deploy(settings.project, settings.stack, provider, lab.stack_state, on_event=tell)
-    except (DeploymentError, StateError) as error:
-        raise LabError(f"the stack is not up: {error}") from error
-    unchanged = "" if done.changed else "nothing to change, "
-    progress.line(f"stack {settings.stack.name}: {unchanged}{summary(done.summary)}")
-    return done.outputs
+        act(lab, settings, "up", say=lambda text: progress.line(escape(text)), expect_no_changes=expect_no_changes)
+    except ChangesError:
+        lab.tell(outputs=outputs(lab, settings))
+        raise
+    lab.tell(outputs=outputs(lab, settings))
+    return lab.outputs()
 
 
-def _up_with_cli(lab: RunningLab, settings: StackSettings, executable: Path, *, progress: Progress) -> dict[str, Any]:
+def act(
+    lab: RunningLab,
+    settings: StackSettings,
+    verb: Verb,
+    *,
+    say: Callable[[str], None],
+    expect_no_changes: bool = False,
+    refresh: bool = False,
+) -> None:
+    """Preview, bring up, refresh or destroy the stack, and `say` what happens as the Pulumi CLI does.
+
+    `refresh` lets a preview compare with what there is instead of what was deployed. Errors as with `up`.
+    """
+    executable = real_cli.find()
+    if executable is not None:
+        options = [("--expect-no-changes", expect_no_changes), ("--refresh", refresh)]
+        chosen = tuple(option for option, wanted in options if wanted)
+        try:
+            real_cli.run(_cli(lab, settings, executable), verb, options=chosen, base=os.environ, on_line=say)
+        except CliError as error:
+            raise _failed(verb, str(error), ChangesError if error.means_changes else LabError) from error
+        return
+    say(f"{TITLES[verb]} ({settings.stack.name}):")
+    try:
+        done = _with_engine(lab, settings, verb, say=say, refresh=refresh)
+    except DeploymentError as error:
+        say(render.report(error.deployment, dry_run=verb == "preview"))
+        raise _failed(verb, str(error)) from error
+    except StateError as error:
+        raise _failed(verb, str(error)) from error
+    say(render.report(done, dry_run=verb == "preview"))
+    if expect_no_changes and done.changed:
+        proposed = "would be made" if verb == "preview" else "were found" if verb == "refresh" else "were made"
+        raise ChangesError(f"no changes were expected, but changes {proposed}")
+
+
+def outputs(lab: RunningLab, settings: StackSettings, *, show_secrets: bool = True) -> dict[str, Any]:
+    """The outputs of the deployed stack; secrets, if not shown, as [secret]. LabError where there is no state."""
+    executable = real_cli.find()
+    try:
+        if executable is None:
+            return deploy.outputs(lab.stack_state, show_secrets=show_secrets)
+        return real_cli.stack_outputs(_cli(lab, settings, executable), base=os.environ, show_secrets=show_secrets)
+    except (CliError, StateError) as error:
+        raise LabError(str(error)) from error
+
+
+def _with_engine(
+    lab: RunningLab, settings: StackSettings, verb: Verb, *, say: Callable[[str], None], refresh: bool
+) -> Deployment:
+    dry_run = verb == "preview"
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Step) and not event.error and (event.op == "same" or urn.is_default_provider(event.urn)):
+            return
+        say(render.line(event, dry_run=dry_run))
+
+    provider = AwsProvider(endpoint_url=lab.endpoint, report=say)
+    told = (settings.project, settings.stack, provider, lab.stack_state)
+    match verb:
+        case "refresh":
+            return deploy.refresh(*told, on_event=tell)
+        case "destroy":
+            return deploy.destroy(*told, on_event=tell)
+        case _:
+            return deploy.deploy(*told, dry_run=dry_run, refresh=refresh, on_event=tell)
+
+
+def _failed(verb: Verb, why: str, kind: type[LabError] = LabError) -> LabError:
+    return kind(f"the stack is not up: {why}" if verb == "up" else f"{verb} failed: {why}")
+
+
+def _cli(lab: RunningLab, settings: StackSettings, executable: Path) -> RealCli:
     home = lab.paths.home / "pulumi"
-    cli = RealCli(
+    return RealCli(
         executable=executable,
         project=lab.project,
         stack=settings.stack.name,
@@ -93,8 +169,3 @@ def _up_with_cli(lab: RunningLab, settings: StackSettings, executable: Path, *, 
         endpoint_url=lab.endpoint,
         overrides=settings.overrides,
     )
-    try:
-        real_cli.run(cli, "up", base=os.environ, on_line=progress.line)
-        return real_cli.stack_outputs(cli, base=os.environ)
-    except CliError as error:
-        raise LabError(f"the stack is not up: {error}") from error

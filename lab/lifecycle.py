@@ -41,7 +41,15 @@ OUR_UNITS = "-u 'cloud-*' -u 'lvs-*' -u keepalived -u nginx"
 JOURNAL = "journalctl --no-pager --output=short-precise -n {lines} " + OUR_UNITS
 
 
-def up(lab: RunningLab, *, stack: str, port: int, progress: Progress, overrides: Sequence[str] = ()) -> None:
+def up(
+    lab: RunningLab,
+    *,
+    stack: str,
+    port: int,
+    progress: Progress,
+    overrides: Sequence[str] = (),
+    expect_no_changes: bool = False,
+) -> None:
     """Bring everything up and return when a page comes through the Elastic IP; nothing is done twice.
 
     `overrides` (KEY=VALUE) take the place of the stack's settings. Raises LabError with the remedy where it cannot.
@@ -60,7 +68,7 @@ def up(lab: RunningLab, *, stack: str, port: int, progress: Progress, overrides:
         lab.tell(stack=stack, port=port, region=settings.region, overrides=dict(settings.overrides))
         _start_fabric(lab, region=settings.region, progress=progress)
         _start_cloud(lab, region=settings.region, progress=progress)
-        lab.tell(outputs=deployment.up(lab, settings, progress=progress))
+        deployment.up(lab, settings, progress=progress, expect_no_changes=expect_no_changes)
         _start_relay(lab, port=port, progress=progress)
         _wait_for_page(port=port, progress=progress)
 

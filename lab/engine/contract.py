@@ -16,6 +16,10 @@ class ProviderError(Exception):
     """A call a provider could not carry out; the text is for the user."""
 
 
+class RefusedError(Exception):
+    """Something the lab's engine does not do, or a program's mistake; the text says what to do instead."""
+
+
 class InitializationError(ProviderError):
     """The resource was made, with this id and these outputs, but did not get ready; the next `up` updates it."""
 
@@ -66,33 +70,26 @@ class Configured(Protocol):
 
     def check(self, resource: Resource, new_inputs: Properties, *, seed: bytes) -> Checked:
         """Validate the inputs and fill in defaults; `seed` makes automatic names repeatable."""
-        ...
 
     def diff(self, resource: Resource, new_inputs: Properties) -> Diff:
         """Compare what is deployed with checked inputs; UNKNOWN differs from everything."""
-        ...
 
     def create(self, resource: Resource, *, preview: bool, timeout_seconds: float | None) -> Resource:
         """Make the resource of `resource.inputs`; answers it with id and outputs (in a preview: those known)."""
-        ...
 
     def update(
         self, resource: Resource, new_inputs: Properties, *, preview: bool, timeout_seconds: float | None
     ) -> Properties:
         """Change the resource in place and answer its outputs."""
-        ...
 
     def read(self, resource: Resource) -> Resource | None:
         """What there is now under `resource.id`, or None where it is gone."""
-        ...
 
     def delete(self, resource: Resource, *, timeout_seconds: float | None) -> None:
         """Remove the resource and wait until it is gone; nothing to do where it is gone already."""
-        ...
 
     def invoke(self, token: str, args: Properties) -> Properties:
         """Call a function such as aws:ec2/getAmi:getAmi."""
-        ...
 
 
 class Provider(Protocol):
@@ -102,8 +99,6 @@ class Provider(Protocol):
 
     def check_config(self, inputs: Properties) -> Checked:
         """Validate a provider resource's inputs."""
-        ...
 
     def configure(self, inputs: Mapping[str, Any]) -> Configured:
         """The provider ready for work with these inputs."""
-        ...

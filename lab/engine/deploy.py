@@ -1,20 +1,24 @@
-"""Deploying and destroying a stack: the engine's two verbs."""
+"""What the engine does to a stack: deploy, refresh and destroy it, and tell its outputs."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from lab.engine import program as programs
+from lab.engine import program
 from lab.engine import state as states
+from lab.engine import urn as urns
 from lab.engine.contract import Properties, Provider
-from lab.engine.deployer import Deployer, Step
-from lab.engine.events import Diagnostic, OnEvent
-from lab.engine.interrupt import deferred_interrupt
+from lab.engine.deployer import Deployer
+from lab.engine.events import Diagnostic, OnEvent, Step
+from lab.engine.interrupt import run_interruptibly
 from lab.engine.monitor import Engine, Monitor
 from lab.engine.project import Project, StackConfig
-from lab.engine.state import State
-from lab.engine.wire import contains_secret, plain_properties
+from lab.engine.wire import contains, is_secret, plain_properties
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +36,8 @@ class Deployment:
 
     @property
     def changed(self) -> bool:
-        """Whether any resource was (in a preview: would be) touched."""
-        return any(step.op not in ("same", "read") for step in self.steps)
+        """Whether the CLI calls it a change: any resource was (in a preview: would be) touched."""
+        return bool(self.summary.keys() - {"same"})
 
 
 class DeploymentError(Exception):
@@ -51,88 +55,78 @@ def deploy(
     state_path: Path,
     *,
     dry_run: bool = False,
+    refresh: bool = False,
     on_event: OnEvent = lambda _: None,
 ) -> Deployment:
     """Run the program and bring the stack to what it wants; with `dry_run` only say what that would do.
 
-    Raises DeploymentError for a failed program or step, StateError for a state that is locked or broken, and
-    KeyboardInterrupt after what was running at an interrupt has finished and been saved.
+    With `refresh` the state is first brought to what there is. Raises DeploymentError for a failed program or step,
+    StateError for a state that is locked or broken, and KeyboardInterrupt after what was running at an interrupt has
+    finished and been saved.
     """
-    if dry_run:
-        state = states.load(state_path, writable=False)
-        return _deploy(project, stack, provider, state, dry_run=True, on_event=on_event)
-    with states.locked(state_path):
-        state = states.load(state_path, writable=True)
-        return _deploy(project, stack, provider, state, dry_run=False, on_event=on_event)
+    with nullcontext() if dry_run else states.locked(state_path):
+        state = states.load(state_path, writable=not dry_run)
+        new_run = partial(Deployer, project=project, stack=stack, provider=provider, state=state, dry_run=dry_run)
+        if refresh:
+            reading = new_run(on_event=lambda _: None)
+            _in_threads(reading, reading.refresh)
+        deployer = new_run(on_event=on_event)
+        monitor = Monitor(deployer)
+        try:
+            program.run(project, stack, monitor=monitor, engine=Engine(deployer), dry_run=dry_run, stop=deployer.stop)
+        except (Exception, SystemExit) as error:
+            if not deployer.failures:
+                message = program.explain(error, project.directory)
+                deployer.log(Diagnostic(severity="error", message=message))
+                deployer.failures.append(message)
+            raise _failed(deployer) from error
+        _in_threads(deployer, deployer.delete_rest)
+        if (row := state.live(monitor.stack_urn)) is not None:
+            state.put(replace(row, outputs=monitor.stack_outputs))
+        return _result(deployer, monitor.stack_outputs)
+
+
+def refresh(
+    project: Project, stack: StackConfig, provider: Provider, state_path: Path, *, on_event: OnEvent = lambda _: None
+) -> Deployment:
+    """Bring the state to what there is, without running the program; errors as with `deploy`."""
+    return _without_program(project, stack, provider, state_path, on_event, Deployer.refresh)
 
 
 def destroy(
+    project: Project, stack: StackConfig, provider: Provider, state_path: Path, *, on_event: OnEvent = lambda _: None
+) -> Deployment:
+    """Delete everything of the stack, dependents first, without running the program; errors as with `deploy`."""
+    return _without_program(project, stack, provider, state_path, on_event, Deployer.delete_rest)
+
+
+def outputs(state_path: Path, *, show_secrets: bool = True) -> Properties:
+    """The outputs of the last successful deployment, empty where there is none; secrets in plain or as [secret]."""
+    rows = states.load(state_path, writable=False).rows
+    known = next((row.outputs for row in rows if row.type == urns.STACK_TYPE), {})
+    hidden = set() if show_secrets else {key for key, value in known.items() if contains(value, is_secret)}
+    return {**plain_properties(known), **dict.fromkeys(hidden, "[secret]")}
+
+
+def _without_program(
     project: Project,
     stack: StackConfig,
     provider: Provider,
     state_path: Path,
-    *,
-    on_event: OnEvent = lambda _: None,
+    on_event: OnEvent,
+    work: Callable[[Deployer], None],
 ) -> Deployment:
-    """Delete everything of the stack, dependents first, without running the program; errors as with `deploy`."""
     with states.locked(state_path):
         state = states.load(state_path, writable=True)
-        deployer = _deployer(project, stack, provider, state, dry_run=False, on_event=on_event)
-        _delete_rest(deployer)
+        deployer = Deployer(
+            project=project, stack=stack, provider=provider, state=state, dry_run=False, on_event=on_event
+        )
+        _in_threads(deployer, partial(work, deployer))
         return _result(deployer, {})
 
 
-def outputs(state_path: Path) -> Properties:
-    """The outputs of the last successful deployment in plain, empty where there is none."""
-    rows = states.load(state_path, writable=False).rows
-    return next((plain_properties(row.outputs) for row in rows if row.type == "pulumi:pulumi:Stack"), {})
-
-
-def _deploy(
-    project: Project, stack: StackConfig, provider: Provider, state: State, *, dry_run: bool, on_event: OnEvent
-) -> Deployment:
-    deployer = _deployer(project, stack, provider, state, dry_run=dry_run, on_event=on_event)
-    monitor = Monitor(deployer)
-    program = programs.Program(
-        directory=project.directory,
-        main=project.main,
-        project=project.name,
-        stack=stack.name,
-        config=dict(stack.values),
-        secret_keys=stack.secret_keys,
-    )
-    try:
-        programs.run(program, monitor=monitor, engine=Engine(deployer), dry_run=dry_run, stop=deployer.stop)
-    except (Exception, SystemExit) as error:
-        if not deployer.failures:
-            message = programs.explain(error, project.directory)
-            deployer.log(Diagnostic(severity="error", message=message))
-            deployer.failures.append(message)
-        raise _failed(deployer) from error
-    _delete_rest(deployer)
-    stack_row = state.live(monitor.stack_urn)
-    if stack_row is not None:
-        state.put(replace(stack_row, outputs=monitor.stack_outputs))
-    return _result(deployer, monitor.stack_outputs)
-
-
-def _deployer(
-    project: Project, stack: StackConfig, provider: Provider, state: State, *, dry_run: bool, on_event: OnEvent
-) -> Deployer:
-    return Deployer(
-        project=project.name,
-        stack=stack.name,
-        config=stack.values,
-        provider=provider,
-        state=state,
-        dry_run=dry_run,
-        on_event=on_event,
-    )
-
-
-def _delete_rest(deployer: Deployer) -> None:
-    with deferred_interrupt(deployer.stop):
-        deployer.delete_rest()
+def _in_threads(deployer: Deployer, work: Callable[[], None]) -> None:
+    run_interruptibly(partial(asyncio.to_thread, work), deployer.stop)
     if deployer.failures:
         raise _failed(deployer)
 
@@ -144,7 +138,7 @@ def _failed(deployer: Deployer) -> DeploymentError:
 def _result(deployer: Deployer, outputs: Properties) -> Deployment:
     return Deployment(
         outputs=plain_properties(outputs),
-        secret_outputs=frozenset(key for key, value in outputs.items() if contains_secret(value)),
+        secret_outputs=frozenset(key for key, value in outputs.items() if contains(value, is_secret)),
         steps=tuple(deployer.steps),
         summary=deployer.changes,
     )

@@ -2,116 +2,70 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 from lab.engine import urn as urns
-from lab.engine.contract import (
-    UNKNOWN,
-    Configured,
-    InitializationError,
-    Properties,
-    Provider,
-    ProviderError,
-    Resource,
-)
-from lab.engine.deletion import delete_all, in_order
-from lab.engine.events import Diagnostic, OnEvent, Op, StepFailed, StepFinished, StepStarted
-from lab.engine.goal import (
-    Goal,
-    RefusedError,
-    decide,
-    refuse_failures,
-    row_of,
-    with_ignored,
-    with_unknown,
-)
+from lab.engine.contract import UNKNOWN, Configured, Properties, Provider, ProviderError, RefusedError
+from lab.engine.custom import Custom, resource_of
+from lab.engine.deletion import PARALLEL, delete_all
+from lab.engine.events import Diagnostic, OnEvent, Op, Step
+from lab.engine.goal import Decision, Goal, with_ignored, with_unknown
+from lab.engine.project import Project, StackConfig
 from lab.engine.providers import Providers
 from lab.engine.state import Row, State
-from lab.engine.wire import contains_unknown, plain_properties, remark
+from lab.engine.wire import plain_properties, remark
+
+COUNTED = ("create", "same", "update", "replace", "delete", "discard")
 
 
 class StoppedError(Exception):
     """The deployment is being stopped: nothing new begins."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """One finished step."""
-
-    op: Op
-    urn: str
-    keys: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Registration:
-    """A custom resource being registered: its provider, as URN::ID and itself, and the inputs wanted, on the wire."""
-
-    goal: Goal
-    configured: Configured
-    provider: str
-    wanted: Properties
-
-    def check(self, old: Row | None) -> Properties:
-        """The inputs as the provider completes them; RefusedError for those it refuses."""
-        goal = self.goal
-        deployed = _resource(old) if old is not None else Resource(type=goal.type, name=goal.name)
-        checked = self.configured.check(deployed, _plain(goal, self.wanted), seed=secrets.token_bytes(32))
-        refuse_failures(goal, checked)
-        return checked.inputs
-
-    def row(self, *, id_: str, inputs: Properties, outputs: Properties) -> Row:
-        """The row of what has been made, with secrets marked again."""
-        return row_of(
-            self.goal,
-            id_=id_,
-            inputs=remark(inputs, self.wanted),
-            outputs=remark(outputs, self.wanted, self.goal.secret_outputs),
-            provider=self.provider,
-        )
-
-
 class Deployer:
-    """One run over one stack's state. Its methods are called from several threads."""
+    """One run over one stack's state. Its methods are called from several threads.
+
+    What to do is planned for one resource after the other, as the real engine does; carrying it out runs side by side.
+    """
 
     def __init__(
         self,
         *,
-        project: str,
-        stack: str,
-        config: Mapping[str, str],
+        project: Project,
+        stack: StackConfig,
         provider: Provider,
         state: State,
         dry_run: bool,
         on_event: OnEvent,
     ) -> None:
-        self.project = project
-        self.stack = stack
+        self.project = project.name
+        self.stack = stack.name
         self.dry_run = dry_run
         self.steps: list[Step] = []
         self.failures: list[str] = []
         self._state = state
         self._on_event = on_event
+        self._planning = threading.RLock()
         self._lock = threading.RLock()
         self._registered: set[str] = set()
+        self._replaced: set[str] = set()
+        self._going: frozenset[str] = frozenset()
         self._interrupted = False
-        self._providers = Providers(
-            provider=provider, config=config, project=project, stack=stack, live=self.live, register=self.register
-        )
+        self._providers = Providers(provider, stack.values)
 
     @property
     def changes(self) -> dict[str, int]:
         """How many resources had which operation, as the CLI counts them: without default providers."""
-        counted = ("create", "same", "update", "replace", "delete", "read", "discard")
-        ops = (step.op for step in self.steps if not urns.is_default_provider(step.urn))
-        return dict(Counter(op for op in ops if op in counted))
+        done = (step for step in self.steps if not step.error and not urns.is_default_provider(step.urn))
+        return dict(Counter(step.op for step in done if step.op in COUNTED))
 
     def stop(self) -> None:
         """Begin no further step; those that run finish and are saved."""
@@ -127,17 +81,18 @@ class Deployer:
         with self._lock:
             return self._state.live(urn)
 
+    def urn(self, parent: str, type_: str, name: str) -> str:
+        """The URN of a resource of this stack."""
+        return urns.make(stack=self.stack, project=self.project, parent=parent, type_=type_, name=name)
+
     def register(self, goal: Goal) -> Row:
         """Bring one resource to what the program wants and answer its row.
 
         Raises ProviderError, RefusedError or StoppedError. A preview does nothing; what it cannot know is UNKNOWN.
         """
-        self._claim(goal.urn)
-        if goal.type.startswith(urns.PROVIDERS):
-            return self._register_provider(goal)
-        if not goal.custom:
-            return self._register_component(goal)
-        return self._register_custom(goal)
+        with self._planning:
+            carry_out = self._plan(goal)
+        return carry_out()
 
     def register_outputs(self, urn: str, outputs: Properties) -> None:
         """Keep a component's outputs."""
@@ -147,234 +102,255 @@ class Deployer:
 
     def read(self, goal: Goal, id_: str) -> Row:
         """Look an existing resource up without owning it."""
-        self._claim(goal.urn)
-        reference, configured = self._providers.serving(goal.type, goal.provider, goal.version)
-        with self._step("read", goal.urn):
-            found = configured.read(Resource(type=goal.type, name=goal.name, id=id_, inputs=_plain(goal, goal.inputs)))
+        with self._planning:
+            self._claim(goal.row.urn)
+            urn, configured = self._serving(goal.row.type, goal.row.provider, goal.version)
+        wanted = replace(goal.row, provider=urn, id=id_, external=True)
+        with self._step("read", wanted.urn):
+            found = configured.read(resource_of(wanted))
             if found is None:
-                raise ProviderError(f"there is no {goal.type} with the id {id_!r}")
-            row = row_of(goal, inputs=found.inputs, outputs=found.outputs, id_=found.id, provider=reference)
-            return self._put(replace(row, external=True))
+                raise ProviderError(f"there is no {wanted.type} with the id {id_!r}")
+            return self._put(replace(wanted, id=found.id, outputs=found.outputs))
 
     def invoke(self, token: str, args: Properties, provider: str, version: str) -> Properties:
         """Call a provider's function."""
-        _, configured = self._providers.serving(token, provider, version)
-        return configured.invoke(token, args)
+        with self._planning:
+            _, configured = self._serving(token, provider, version)
+        return configured.invoke(token, plain_properties(args))
+
+    def refresh(self) -> None:
+        """Bring the state to what there is; what is gone from the cloud goes from the state."""
+        with self._lock:
+            rows = [row for row in self._state.rows if not (row.delete or row.pending_replacement)]
+        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+            list(pool.map(self._refresh, rows))
 
     def delete_rest(self) -> None:
         """Delete, dependents first, what has been replaced and what the program no longer registers."""
         with self._lock:
             doomed = [row for row in self._state.rows if row.delete or row.urn not in self._registered]
-        delete_all(doomed, self._delete, stopping=lambda: self._interrupted)
+        self._delete_all(doomed, self._delete)
 
-    # One kind of resource after the other.
+    # What is to be done: one resource at a time, under the planning lock.
 
-    def _register_component(self, goal: Goal) -> Row:
-        old = self.live(goal.urn)
-        op: Op = "create" if old is None else "same" if old.inputs == goal.inputs else "update"
-        with self._step(op, goal.urn):
-            outputs = old.outputs if old is not None else {}
-            return self._put(row_of(goal, inputs=goal.inputs, outputs=outputs, id_=""))
-
-    def _register_provider(self, goal: Goal) -> Row:
-        old = self.live(goal.urn)
-        checked = self._providers.check(goal.urn, _plain(goal, goal.inputs))
-        refuse_failures(goal, checked)
-        if contains_unknown(checked.inputs):
-            raise RefusedError(
-                f"provider {goal.name!r} has an input that a preview cannot know; give it a literal value"
-            )
-        op: Op = "create" if old is None else "same" if plain_properties(old.inputs) == checked.inputs else "update"
-        with self._step(op, goal.urn):
-            self._providers.configure(goal.urn, checked.inputs)
+    def _plan(self, goal: Goal) -> Callable[[], Row]:
+        wanted = goal.row
+        self._claim(wanted.urn)
+        old = self._deployed(goal)
+        if wanted.type.startswith(urns.PROVIDERS):
+            inputs = self._providers.configure(wanted.urn, plain_properties(wanted.inputs))
+            marked = remark(inputs, wanted.inputs)
             id_ = old.id if old is not None else UNKNOWN if self.dry_run else str(uuid.uuid4())
-            inputs = remark(checked.inputs, goal.inputs)
-            return self._put(row_of(goal, inputs=inputs, outputs=inputs, id_=id_))
+            return partial(self._settle, replace(wanted, id=id_, inputs=marked, outputs=marked), old)
+        if not wanted.custom:
+            return partial(self._settle, replace(wanted, outputs=old.outputs if old is not None else {}), old)
+        return self._plan_custom(goal, old)
 
-    def _register_custom(self, goal: Goal) -> Row:
-        provider, configured = self._providers.serving(goal.type, goal.provider, goal.version)
-        old = self.live(goal.urn)
-        if old is not None and old.external:
-            raise RefusedError(f"{goal.urn!r} was read before and is now to be created: give it another name")
-        wanted = with_ignored(goal, old)
-        registration = _Registration(goal=goal, configured=configured, provider=provider, wanted=wanted)
-        if old is not None and old.pending_replacement:
-            return self._replace_deleted(registration, ())
-        inputs = registration.check(old)
+    def _plan_custom(self, goal: Goal, old: Row | None) -> Callable[[], Row]:
+        provider, configured = self._serving(goal.row.type, goal.row.provider, goal.version)
+        wanted = replace(goal.row, provider=provider, inputs=with_ignored(goal, old))
+        custom = Custom(goal=replace(goal, row=wanted), configured=configured, dry_run=self.dry_run)
         if old is None:
-            with self._step("create", goal.urn):
-                return self._create(registration, inputs)
-        decision = decide(goal, old, configured.diff(_resource(old), inputs))
-        if decision.delete_first:
-            for row in [*self._replaced_with(old), old]:
-                self._delete_for_replacement(row)
-            return self._replace_deleted(registration, decision.keys)
-        if decision.op == "replace":
-            return self._replace(registration, old, decision.keys)
-        with self._step(decision.op, goal.urn, decision.keys):
-            if decision.op == "update":
-                return self._update(registration, old, inputs)
-            return self._put(registration.row(id_=old.id, inputs=inputs, outputs=old.outputs))
+            return partial(self._carry_out, custom, Decision(op="create"), custom.check(None), None)
+        if old.external:
+            raise RefusedError("it was read before and is now to be created: give it another name")
+        if not old.pending_replacement and self._moves(old.provider, provider):
+            raise RefusedError("it moves to another provider, which the lab's engine does not do: give it another name")
+        inputs = custom.check(old)
+        decision = custom.decide(old, inputs, self._replaced)
+        if decision.op != "replace":
+            return partial(self._carry_out, custom, decision, inputs, old)
+        inputs = custom.check(None)  # without the old inputs: a new automatic name
+        self._replaced.add(wanted.urn)
+        if decision.delete_first and not old.pending_replacement:
+            self._delete_first(old)
+        return partial(self._replace, custom, decision, inputs, old)
 
-    # What is done to a custom resource.
+    def _claim(self, urn: str) -> None:
+        if self._interrupted or self.failures:
+            raise StoppedError("the deployment is being stopped")
+        if urn in self._registered:
+            raise RefusedError("Duplicate resource URN; try giving it a unique name")
+        self._registered.add(urn)
 
-    def _create(self, registration: _Registration, inputs: Properties) -> Row:
-        """Make the resource; the step around this one says what it is called."""
-        goal = registration.goal
-        wanted = Resource(type=goal.type, name=goal.name, inputs=inputs)
-        try:
-            made = registration.configured.create(
-                wanted, preview=self.dry_run, timeout_seconds=goal.timeouts.get("create")
-            )
-        except InitializationError as error:
-            half = registration.row(id_=error.id, inputs=inputs, outputs=error.outputs)
-            self._put(replace(half, init_errors=(str(error),)))
-            raise
-        id_ = UNKNOWN if self.dry_run else made.id
-        return self._put(registration.row(id_=id_, inputs=inputs, outputs=made.outputs))
-
-    def _update(self, registration: _Registration, old: Row, inputs: Properties) -> Row:
-        timeout = registration.goal.timeouts.get("update")
-        try:
-            outputs = registration.configured.update(
-                _resource(old), inputs, preview=self.dry_run, timeout_seconds=timeout
-            )
-        except InitializationError as error:
-            half = registration.row(id_=old.id, inputs=inputs, outputs=error.outputs)
-            self._put(replace(half, init_errors=(str(error),)))
-            raise
-        return self._put(registration.row(id_=old.id, inputs=inputs, outputs=outputs))
-
-    def _replace(self, registration: _Registration, old: Row, keys: tuple[str, ...]) -> Row:
-        """Make the new resource beside the old one, which goes at the end of the run."""
-        urn = registration.goal.urn
-        inputs = registration.check(None)  # without the old inputs: a new automatic name
-        with self._step("create-replacement", urn, keys):
-            with self._lock:
-                self._state.replace(old, replace(old, delete=True))
-            try:
-                new = self._create(registration, inputs)
-            except Exception:
-                self._restore(urn)
-                raise
-        self._announce("replace", urn, keys)
-        return new
-
-    def _replace_deleted(self, registration: _Registration, keys: tuple[str, ...]) -> Row:
-        """Make the new resource in place of one that is gone already."""
-        inputs = registration.check(None)
-        self._announce("replace", registration.goal.urn, keys)
-        with self._step("create-replacement", registration.goal.urn, keys):
-            return self._create(registration, inputs)
-
-    def _restore(self, urn: str) -> None:
-        """Where a replacement could not be made, the old resource stands again (where it was made half, both stay)."""
+    def _deployed(self, goal: Goal) -> Row | None:
+        """What is deployed under the resource's URN or, renamed, under an alias of it."""
+        urn = goal.row.urn
         with self._lock:
-            if self._state.live(urn) is None:
-                old = [row for row in self._state.rows if row.urn == urn and row.delete][-1]
-                self._state.replace(old, replace(old, delete=False))
+            for alias in goal.aliases if self._state.live(urn) is None else ():
+                if alias not in self._registered and self._state.live(alias) is not None:
+                    self._state.rename(alias, urn)
+                    break
+            return self._state.live(urn)
 
-    def _replaced_with(self, old: Row) -> list[Row]:
-        """The dependents that a deletion of `old` forces to be replaced, the farthest first.
+    def _serving(self, token: str, reference: str, version: str) -> tuple[str, Configured]:
+        """The URN and the provider of a reference, URN::ID; the default one without a reference."""
+        urn = reference.rpartition("::")[0]
+        if not reference:
+            goal = self._providers.default(token, version, partial(self.urn, ""))
+            urn = goal.row.urn
+            if urn not in self._registered:
+                self.register(goal)
+        return urn, self._providers.serving(urn)
 
-        Only those count that use one of its properties where a new value means replacement (as the real engine asks).
+    def _moves(self, old: str, new: str) -> bool:
+        """Whether a resource's provider is now one that reaches something else."""
+        before, now = self.live(old), self.live(new)
+        if before is None or now is None:
+            return False
+        return {**before.inputs, "version": ""} != {**now.inputs, "version": ""}
+
+    # What is done, side by side.
+
+    def _settle(self, row: Row, old: Row | None) -> Row:
+        """Keep what only the state knows: a component or a provider."""
+        op: Op = "create" if old is None else "same" if old.inputs == row.inputs else "update"
+        with self._step(op, row.urn, old=old, new=row.inputs):
+            return self._put(row)
+
+    def _carry_out(
+        self, custom: Custom, decision: Decision, inputs: Properties, old: Row | None, *, beside: bool = False
+    ) -> Row:
+        new = remark(inputs, custom.goal.row.inputs)
+        with self._step(decision.op, custom.goal.row.urn, decision.keys, old=old, new=new):
+            if decision.op == "same" and old is not None:
+                row = custom.row(old.id, inputs, old.outputs)
+            elif decision.op == "update" and old is not None:
+                row = custom.update(old, inputs)
+            else:
+                row = custom.create(inputs)
+            self._put(row, beside=beside)
+            if row.init_errors:
+                raise ProviderError(row.init_errors[0])
+        return row
+
+    def _replace(self, custom: Custom, decision: Decision, inputs: Properties, old: Row) -> Row:
+        """Make the new resource, in the place of one that is gone already or beside one that goes at the end."""
+        creation = replace(decision, op="create-replacement")
+        announcement = Step(op="replace", urn=old.urn, keys=decision.keys)
+        if decision.delete_first:
+            self._record(announcement)
+            return self._carry_out(custom, creation, inputs, old)
+        row = self._carry_out(custom, creation, inputs, old, beside=True)
+        self._record(announcement)
+        return row
+
+    def _refresh(self, row: Row) -> None:
+        if not row.provider or self._interrupted:
+            self._record(Step(op="same", urn=row.urn))
+            return
+        try:
+            configured = self._of(row)
+            found = configured.read(resource_of(row))
+            drifted = configured.diff(found, plain_properties(row.inputs)).changed if found is not None else ()
+        except (ProviderError, RefusedError) as error:
+            self._record(Step(op="refresh", urn=row.urn, error=str(error)))
+            return
+        with self._lock:
+            now = next(each for each in self._state.rows if (each.urn, each.id) == (row.urn, row.id))
+            if found is None:
+                self._state.forget(now)
+                self._record(Step(op="delete", urn=row.urn, old=row.inputs))
+                return
+            inputs = row.inputs if row.external else remark(found.inputs, row.inputs)
+            outputs = remark(found.outputs, row.outputs, row.secret_outputs)
+            self._state.swap(now, replace(now, inputs=inputs, outputs=outputs))
+            op: Op = "update" if drifted else "same"
+            self._record(Step(op=op, urn=row.urn, keys=drifted, old=row.inputs, new=inputs))
+
+    # Deletions.
+
+    def _delete_first(self, old: Row) -> None:
+        """Delete a resource before its replacement, and with it the dependents that it forces to be replaced."""
+        self._delete_all([old, *self._forced_by(old)], self._delete_for_replacement)
+        row = self.live(old.urn)
+        if row is None or not row.pending_replacement:
+            raise StoppedError("what had to be deleted first was not")
+
+    def _forced_by(self, old: Row) -> list[Row]:
+        """The dependents that a deletion of `old` forces to be replaced, and theirs.
+
+        Only those count that use one of its properties where a new value means replacement (as the real engine asks),
+        or that are to be replaced with it.
         """
         with self._lock:
             left = [row for row in self._state.rows if row.provider and not (row.delete or row.pending_replacement)]
-        left = [row for row in left if row.urn != old.urn and not row.external]
+        left = [row for row in left if row.urn not in self._registered and not row.external]
         found: list[Row] = []
         gone = {old.urn}
         while new := [row for row in left if self._forced(row, gone)]:
             left = [row for row in left if row not in new]
             found += new
             gone |= {row.urn for row in new}
-        return in_order(found)
-
-    def _forced(self, row: Row, gone: set[str]) -> bool:
-        inputs = with_unknown(row, gone)
-        if inputs is None or not self._providers.of(row).diff(_resource(row), plain_properties(inputs)).replace:
-            return False
-        if row.protect:
+        if protected := next((row for row in found if row.protect), None):
             raise RefusedError(
-                f"a resource has to be deleted before its replacement, and with it {row.urn!r}, which is marked for "
+                f"it has to be deleted before its replacement, and with it {protected.urn!r}, which is marked for "
                 "protection; take `protect` away and run `up` first"
             )
-        return True
+        return found
+
+    def _forced(self, row: Row, gone: set[str]) -> bool:
+        if row.deleted_with in gone or gone & set(row.replace_with):
+            return True
+        inputs = with_unknown(row, gone)
+        return inputs is not None and bool(self._of(row).diff(resource_of(row), plain_properties(inputs)).replace)
+
+    def _delete_all(self, rows: list[Row], delete: Callable[[Row], None]) -> None:
+        self._going = frozenset(row.urn for row in rows)
+        delete_all(rows, delete, stopping=lambda: self._interrupted)
 
     def _delete_for_replacement(self, row: Row) -> None:
-        with self._step("delete-replaced", row.urn):
-            if not row.retain_on_delete:
-                self._delete_resource(row)
+        with self._step("delete-replaced", row.urn, old=row):
+            self._delete_resource(row)
             with self._lock:
-                self._state.replace(row, replace(row, pending_replacement=True))
+                self._state.swap(row, replace(row, pending_replacement=True))
 
     def _delete(self, row: Row) -> None:
         """Delete one row that nothing needs any more; raises what goes wrong, after it has been told."""
         op: Op = "discard" if row.external else "delete-replaced" if row.delete else "delete"
-        with self._step(op, row.urn):
+        with self._step(op, row.urn, old=row):
             if row.protect and not row.delete:
-                raise RefusedError(
-                    f"{row.urn!r} is marked for protection; take `protect` away in the program and run `up` first"
-                )
-            if row.provider and not (row.external or row.retain_on_delete or row.pending_replacement):
+                raise RefusedError("it is marked for protection; take `protect` away in the program, run `up` first")
+            if row.provider and not (row.external or row.pending_replacement):
                 self._delete_resource(row)
             with self._lock:
-                self._state.remove(row)
+                self._state.swap(row, None)
 
     def _delete_resource(self, row: Row) -> None:
-        if not self.dry_run:
-            self._providers.of(row).delete(_resource(row), timeout_seconds=row.delete_timeout_seconds)
+        """Delete it from the cloud, unless it is to be kept there or goes by itself with another one."""
+        if not (self.dry_run or row.retain_on_delete or row.deleted_with in self._going):
+            self._of(row).delete(resource_of(row), timeout_seconds=row.delete_timeout_seconds)
 
     # Bookkeeping.
 
-    def _claim(self, urn: str) -> None:
+    def _of(self, row: Row) -> Configured:
         with self._lock:
-            if self._interrupted or self.failures:
-                raise StoppedError("the deployment is being stopped")
-            if urn in self._registered:
-                raise RefusedError(f"Duplicate resource URN {urn!r}; try giving it a unique name")
-            self._registered.add(urn)
+            return self._providers.of(row, self._state.live)
 
-    def _put(self, row: Row) -> Row:
+    def _put(self, row: Row, *, beside: bool = False) -> Row:
         with self._lock:
-            self._state.put(row)
+            self._state.put(row, beside=beside)
         return row
 
-    def _announce(self, op: Op, urn: str, keys: tuple[str, ...]) -> None:
-        with self._step(op, urn, keys):
-            pass
+    def _record(self, step: Step) -> None:
+        with self._lock:
+            self.steps.append(step)
+            if step.error:
+                self.failures.append(
+                    f"{urns.type_of(step.urn)} {urns.name_of(step.urn)}: {step.op} failed: {step.error}"
+                )
+            self._on_event(step)
 
     @contextmanager
-    def _step(self, op: Op, urn: str, keys: tuple[str, ...] = ()) -> Iterator[None]:
-        """Tell that a step begins, and how it ended."""
-        with self._lock:
-            self._on_event(StepStarted(op=op, urn=urn, keys=keys))
+    def _step(
+        self, op: Op, urn: str, keys: tuple[str, ...] = (), *, old: Row | None = None, new: Properties | None = None
+    ) -> Iterator[None]:
+        """Tell how a step ended, and that it did."""
         began = time.monotonic()
+        step = Step(op=op, urn=urn, keys=keys, old=old.inputs if old is not None else {}, new=new or {})
         try:
             yield
         except Exception as error:
-            with self._lock:
-                self.failures.append(f"{urns.type_of(urn)} {urns.name_of(urn)}: {op} failed: {error}")
-                took = time.monotonic() - began
-                self._on_event(StepFailed(op=op, urn=urn, seconds=took, message=str(error)))
+            self._record(replace(step, seconds=time.monotonic() - began, error=str(error) or repr(error)))
             raise
-        with self._lock:
-            self.steps.append(Step(op=op, urn=urn, keys=keys))
-            self._on_event(StepFinished(op=op, urn=urn, seconds=time.monotonic() - began, keys=keys))
-
-
-def _plain(goal: Goal, properties: Properties) -> Properties:
-    try:
-        return plain_properties(properties)
-    except ValueError as error:
-        raise RefusedError(f"{goal.urn!r} has {error}") from None
-
-
-def _resource(row: Row) -> Resource:
-    return Resource(
-        type=row.type,
-        name=urns.name_of(row.urn),
-        id=row.id,
-        inputs=plain_properties(row.inputs),
-        outputs=plain_properties(row.outputs),
-    )
+        self._record(replace(step, seconds=time.monotonic() - began))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from lab.engine.contract import Properties
 
 Op = Literal[
     "create",
@@ -16,37 +18,25 @@ Op = Literal[
     "delete",
     "read",
     "discard",
+    "refresh",
 ]
 Severity = Literal["info", "warning", "error"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepStarted:
-    """A step begins. `keys` are the inputs that make it an update or a replacement."""
+class Step:
+    """One step that has ended, after `seconds`; where it failed, `error` says why.
+
+    `keys` are the inputs that make it an update or a replacement; `old` and `new` are the inputs as on the wire.
+    """
 
     op: Op
     urn: str
     keys: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepFinished:
-    """A step is done and saved; it took `seconds`."""
-
-    op: Op
-    urn: str
-    seconds: float
-    keys: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepFailed:
-    """A step did not succeed."""
-
-    op: Op
-    urn: str
-    seconds: float
-    message: str
+    old: Properties = field(default_factory=dict)
+    new: Properties = field(default_factory=dict)
+    seconds: float = 0.0
+    error: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,5 +48,5 @@ class Diagnostic:
     urn: str = ""
 
 
-Event = StepStarted | StepFinished | StepFailed | Diagnostic
+Event = Step | Diagnostic
 OnEvent = Callable[[Event], None]

@@ -1,36 +1,28 @@
-"""Ctrl-C as a wish to stop, not as an exception wherever the main thread happens to be (in a pool's `submit`, say)."""
+"""Ctrl-C as a wish to stop: what runs in other threads finishes, and is saved, before KeyboardInterrupt is raised."""
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+# Each resource being made blocks a thread, and so does each that waits for the provider.
+THREADS = 64
 
-@contextmanager
-def deferred_interrupt(stop: Callable[[], None]) -> Iterator[None]:
-    """Inside, the first Ctrl-C calls `stop`, and KeyboardInterrupt is raised at the end; a second one acts as usual.
 
-    In another thread than the main one, which no signal reaches, nothing is done.
+def run_interruptibly(work: Callable[[], Coroutine[Any, Any, object]], stop: Callable[[], None]) -> None:
+    """Run a coroutine in a loop and threads of its own and raise what it raises, after its threads have ended.
+
+    `stop` is called first where it fails or is interrupted, so that nothing new begins.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    usual = signal.getsignal(signal.SIGINT)
-    happened = False
-
-    def handle(*_: Any) -> None:
-        nonlocal happened
-        happened = True
-        signal.signal(signal.SIGINT, usual)
-        stop()
-
-    signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
-        if happened:
-            raise KeyboardInterrupt
+    with asyncio.Runner() as runner:  # its own handler turns the first Ctrl-C into a cancellation
+        loop = runner.get_loop()
+        loop.set_default_executor(ThreadPoolExecutor(max_workers=THREADS))
+        # What a failed program leaves on its loop is cancelled without noise: its error has been told.
+        loop.set_exception_handler(lambda *_: None)
+        try:
+            runner.run(work())
+        except BaseException:
+            stop()
+            raise

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf import empty_pb2  # type: ignore[import-untyped]
+from google.protobuf import empty_pb2, json_format  # type: ignore[import-untyped]
 from pulumi.runtime.proto import alias_pb2, engine_pb2, resource_pb2
 
 from lab.engine import urn as urns
-from lab.engine.contract import UNKNOWN, Properties
+from lab.engine.contract import UNKNOWN, Properties, RefusedError
 from lab.engine.deployer import Deployer
 from lab.engine.events import Diagnostic, Severity
-from lab.engine.goal import Goal, RefusedError, seconds
+from lab.engine.goal import Goal, seconds, whole
+from lab.engine.state import Row
 from lab.engine.wire import from_struct, to_struct
 
 # Without a feature the SDK falls back or raises by itself. OUTPUT_VALUES, TRANSFORMS, RESOURCE_HOOKS and
@@ -28,12 +29,15 @@ FEATURES = (
 NOT_DONE = (
     ("importId", "import_", "create the resource in the program"),
     ("transforms", "transforms", "pass the properties where the resource is made"),
-    ("deletedWith", "deleted_with", "leave the option away in the lab"),
-    ("replace_with", "replace_with", "leave the option away in the lab"),
     ("state_migrations", "state_migrations", "`lab down`, then `lab up`"),
     ("remote", "a remote component", "use a component of the program's own language"),
     ("packageRef", "a parameterized package", "use a plain package"),
 )
+SEVERITIES: dict[int, Severity] = {
+    engine_pb2.INFO: "info",
+    engine_pb2.WARNING: "warning",
+    engine_pb2.ERROR: "error",
+}
 
 
 class Monitor:
@@ -43,6 +47,7 @@ class Monitor:
         self.stack_urn = ""
         self.stack_outputs: Properties = {}
         self._deployer = deployer
+        self._aliases: dict[str, tuple[str, ...]] = {}
 
     def GetDeploymentInfo(self, _: Any) -> resource_pb2.DeploymentInfo:  # noqa: N802
         """Which features the engine has."""
@@ -50,10 +55,13 @@ class Monitor:
 
     def RegisterResource(self, request: Any) -> resource_pb2.RegisterResourceResponse:  # noqa: N802
         """Bring a resource about; blocks until it is done."""
-        goal = self._goal(request)
-        if goal.type == urns.STACK_TYPE:
-            self.stack_urn = goal.urn
-        row = self._deployer.register(goal)
+        urn = self._deployer.urn(request.parent, request.type, request.name)
+        if request.type == urns.STACK_TYPE:
+            self.stack_urn = urn
+        try:
+            row = self._deployer.register(self._goal(request, urn))
+        except RefusedError as error:
+            raise RefusedError(f"{urn!r}: {error}") from None
         return resource_pb2.RegisterResourceResponse(
             urn=row.urn,
             id="" if row.id == UNKNOWN else row.id,
@@ -71,18 +79,16 @@ class Monitor:
 
     def ReadResource(self, request: Any) -> resource_pb2.ReadResourceResponse:  # noqa: N802
         """`Type.get(...)`."""
-        goal = Goal(
-            urn=self._urn(request),
+        wanted = Row(
+            urn=self._deployer.urn(request.parent, request.type, request.name),
             type=request.type,
-            name=request.name,
             custom=True,
             parent=request.parent,
             inputs=from_struct(request.properties),
             dependencies=tuple(request.dependencies),
             provider=request.provider,
-            version=request.version,
         )
-        row = self._deployer.read(goal, request.id)
+        row = self._deployer.read(Goal(row=wanted, version=request.version), request.id)
         return resource_pb2.ReadResourceResponse(urn=row.urn, id=row.id, properties=to_struct(row.outputs))
 
     def Invoke(self, request: Any) -> resource_pb2.ResourceInvokeResponse:  # noqa: N802
@@ -104,91 +110,66 @@ class Monitor:
 
         return refuse
 
-    def _goal(self, request: Any) -> Goal:
-        urn = self._urn(request)
+    def _goal(self, request: Any, urn: str) -> Goal:
         for field, option, remedy in NOT_DONE:
             if getattr(request, field):
-                raise RefusedError(f"{urn!r} uses {option}, which the lab's engine does not do: {remedy}")
-        if request.HasField("replacement_trigger"):
-            raise RefusedError(f"{urn!r} uses replacement_trigger, which the lab's engine does not do: leave it away")
+                raise RefusedError(f"it uses {option}, which the lab's engine does not do: {remedy}")
         if request.HasField("hooks") and request.hooks.ListFields():
-            raise RefusedError(f"{urn!r} uses hooks, which the lab's engine does not do: leave them away")
-        if nested := [path for path in request.replaceOnChanges if path != "*" and any(sign in path for sign in ".[*")]:
-            raise RefusedError(f"{urn!r} has replace_on_changes of the path {nested[0]!r}: name a whole property")
-        self._refuse_renames(request, urn)
-        timeouts = {name: getattr(request.customTimeouts, name) for name in ("create", "update", "delete")}
-        return Goal(
+            raise RefusedError("it uses hooks, which the lab's engine does not do: leave them away")
+        texts = {name: getattr(request.customTimeouts, name) for name in ("create", "update", "delete")}
+        timeouts = {name: seconds(text) for name, text in texts.items() if text}
+        trigger = request.HasField("replacement_trigger")
+        row = Row(
             urn=urn,
             type=request.type,
-            name=request.name,
             custom=request.custom,
             parent=request.parent,
             inputs=from_struct(request.object),
-            dependencies=tuple(request.dependencies),
-            property_dependencies={key: list(value.urns) for key, value in request.propertyDependencies.items()},
             provider=request.provider,
-            version=request.version,
+            dependencies=tuple(request.dependencies),
+            property_dependencies={k: tuple(v.urns) for k, v in request.propertyDependencies.items() if v.urns},
             protect=request.protect,
             retain_on_delete=request.retainOnDelete,
-            delete_before_replace=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
-            ignore_changes=tuple(request.ignoreChanges),
-            replace_on_changes=tuple(request.replaceOnChanges),
+            deleted_with=request.deletedWith,
+            replace_with=tuple(request.replace_with),
+            replacement_trigger=json_format.MessageToDict(request.replacement_trigger) if trigger else None,
             secret_outputs=tuple(request.additionalSecretOutputs),
-            timeouts={name: seconds(text, urn=urn) for name, text in timeouts.items() if text},
+            delete_timeout_seconds=timeouts.get("delete"),
+        )
+        return Goal(
+            row=row,
+            version=request.version,
+            aliases=self._former_urns(request, urn),
+            delete_before_replace=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
+            ignore_changes=whole(tuple(request.ignoreChanges), "ignore_changes"),
+            replace_on_changes=whole(tuple(request.replaceOnChanges), "replace_on_changes"),
+            timeouts=timeouts,
         )
 
-    def _urn(self, request: Any) -> str:
-        deployer = self._deployer
-        return urns.make(
-            stack=deployer.stack,
-            project=deployer.project,
-            parent=request.parent,
-            type_=request.type,
-            name=request.name,
-        )
-
-    def _refuse_renames(self, request: Any, urn: str) -> None:
-        """An alias is harmless unless it names something deployed: that would be a rename."""
-        if not request.aliases or self._deployer.live(urn) is not None:
-            return
-        for alias in request.aliases:
-            if self._deployer.live(old := self._alias_urn(alias, request)) is not None:
-                raise RefusedError(
-                    f"{urn!r} is deployed as {old!r}; the lab's engine does not rename: "
-                    "deploy the old name, or `lab down` and `lab up`"
-                )
-
-    def _alias_urn(self, alias: alias_pb2.Alias, request: Any) -> str:
-        if alias.urn:
-            return alias.urn
-        spec = alias.spec
-        return urns.make(
-            stack=spec.stack or self._deployer.stack,
-            project=spec.project or self._deployer.project,
-            parent="" if spec.noParent else spec.parentUrn or request.parent,
-            type_=spec.type or request.type,
-            name=spec.name or request.name,
-        )
+    def _former_urns(self, request: Any, urn: str) -> tuple[str, ...]:
+        """The URNs the resource may be deployed under: by its own aliases, its parent's, or both."""
+        found = [alias.urn for alias in request.aliases if alias.urn]
+        specs = [alias_pb2.Alias.Spec(), *(alias.spec for alias in request.aliases if not alias.urn)]
+        for spec in specs:
+            of_parent = (request.parent, *self._aliases.get(request.parent, ()))
+            for parent in ("",) if spec.noParent else (spec.parentUrn,) if spec.parentUrn else of_parent:
+                type_, name = spec.type or request.type, spec.name or request.name
+                stack, project = spec.stack or self._deployer.stack, spec.project or self._deployer.project
+                found.append(urns.make(stack=stack, project=project, parent=parent, type_=type_, name=name))
+        self._aliases[urn] = tuple(dict.fromkeys(each for each in found if each != urn))
+        return self._aliases[urn]
 
 
 class Engine:
     """What the SDK calls for its log."""
-
-    SEVERITIES: dict[int, Severity] = {  # noqa: RUF012 - a constant table
-        engine_pb2.INFO: "info",
-        engine_pb2.WARNING: "warning",
-        engine_pb2.ERROR: "error",
-    }
 
     def __init__(self, deployer: Deployer) -> None:
         self._deployer = deployer
 
     def Log(self, request: Any) -> empty_pb2.Empty:  # noqa: N802
         """A line of pulumi.log; debug lines, mostly the SDK's own, are dropped as the CLI does without --debug."""
-        severity = self.SEVERITIES.get(request.severity)
-        if severity is None:
-            return empty_pb2.Empty()
-        self._deployer.log(Diagnostic(severity=severity, message=request.message, urn=request.urn))
+        if severity := SEVERITIES.get(request.severity):
+            self._deployer.log(Diagnostic(severity=severity, message=request.message, urn=request.urn))
         return empty_pb2.Empty()
 
     def RequirePulumiVersion(self, _: Any) -> empty_pb2.Empty:  # noqa: N802

@@ -2,92 +2,59 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 
 from lab.engine import urn as urns
-from lab.engine.contract import Checked, Configured, Properties, Provider
-from lab.engine.goal import Goal, RefusedError
+from lab.engine.contract import Configured, Properties, Provider, RefusedError
+from lab.engine.goal import Goal, accepted
 from lab.engine.state import Row
-from lab.engine.wire import plain_properties
+from lab.engine.wire import contains, is_unknown, plain_properties
 
 
 class Providers:
-    """The configured providers of one run, by URN. `live` finds a deployed row, `register` brings a provider about."""
+    """The configured providers of one run, by URN. Not thread-safe but for `of`."""
 
-    def __init__(
-        self,
-        *,
-        provider: Provider,
-        config: Mapping[str, str],
-        project: str,
-        stack: str,
-        live: Callable[[str], Row | None],
-        register: Callable[[Goal], Row],
-    ) -> None:
+    def __init__(self, provider: Provider, config: Mapping[str, str]) -> None:
         self._provider = provider
         self._config = config
-        self._project = project
-        self._stack = stack
-        self._live = live
-        self._register = register
         self._configured: dict[str, Configured] = {}
-        self._lock = threading.RLock()
 
-    def check(self, urn: str, inputs: Properties) -> Checked:
-        """Check a provider resource's inputs."""
-        self._require_package(urns.type_of(urn).removeprefix(urns.PROVIDERS), urn)
-        return self._provider.check_config(inputs)
+    def configure(self, urn: str, inputs: Properties) -> Properties:
+        """Check a provider resource's inputs and make it ready to serve."""
+        self._require_package(urns.type_of(urn).removeprefix(urns.PROVIDERS))
+        inputs = accepted(self._provider.check_config(inputs))
+        if contains(inputs, is_unknown):
+            raise RefusedError("a provider has an input that a preview cannot know; give it a literal value")
+        self._configured[urn] = self._provider.configure(inputs)
+        return inputs
 
-    def configure(self, urn: str, inputs: Properties) -> None:
-        """Make a provider resource ready to serve."""
-        configured = self._provider.configure(inputs)
-        with self._lock:
-            self._configured[urn] = configured
+    def serving(self, urn: str) -> Configured:
+        """A provider the program has registered."""
+        if urn not in self._configured:
+            raise RefusedError(f"it refers to the provider {urn!r}, which the program does not register")
+        return self._configured[urn]
 
-    def serving(self, token: str, reference: str, version: str) -> tuple[str, Configured]:
-        """The provider a resource or function asks for, as URN::ID and itself: the default one without a reference."""
-        self._require_package(token.split(":")[0], token)
-        if not reference:
-            row = self._default(token.split(":")[0], version)
-            reference = f"{row.urn}::{row.id}"
-        with self._lock:
-            configured = self._configured.get(reference.rpartition("::")[0])
-        if configured is None:
-            raise RefusedError(f"{token!r} refers to the provider {reference!r}, which the program does not register")
-        return reference, configured
-
-    def of(self, row: Row) -> Configured:
+    def of(self, row: Row, live: Callable[[str], Row | None]) -> Configured:
         """The provider of a deployed row, from its own state where the program does not register it (any more)."""
-        with self._lock:
-            if row.provider_urn not in self._configured:
-                provider = self._live(row.provider_urn)
-                if provider is None:
-                    raise RefusedError(
-                        f"the state has lost {row.provider_urn!r}, the provider of {row.urn!r}: `lab down`"
-                    )
-                self.configure(row.provider_urn, plain_properties(provider.inputs))
-            return self._configured[row.provider_urn]
+        if row.provider not in self._configured:
+            provider = live(row.provider)
+            if provider is None:
+                raise RefusedError(f"the state has lost {row.provider!r}, the provider of {row.urn!r}: `lab down`")
+            self.configure(row.provider, plain_properties(provider.inputs))
+        return self._configured[row.provider]
 
-    def _default(self, package: str, version: str) -> Row:
-        """The provider the program did not name, made on first use from the stack's configuration (`aws:region`)."""
-        name = "default" + (f"_{version.replace('.', '_')}" if version else "")
-        type_ = f"{urns.PROVIDERS}{package}"
-        urn = urns.make(stack=self._stack, project=self._project, parent="", type_=type_, name=name)
-        with self._lock:  # held while it is made: all who need it wait for the one that makes it
-            if urn not in self._configured:
-                named = (key.split(":", 1) for key in self._config)
-                inputs: Properties = {key: self._config[f"{package}:{key}"] for space, key in named if space == package}
-                if version:
-                    inputs["version"] = version
-                self._register(Goal(urn=urn, type=type_, name=name, custom=True, inputs=inputs))
-            row = self._live(urn)
-        assert row is not None
-        return row
+    def default(self, token: str, version: str, make_urn: Callable[[str, str], str]) -> Goal:
+        """The provider the program did not name, from the stack's configuration (`aws:region`)."""
+        package = token.split(":")[0]
+        self._require_package(package)
+        own = {key.split(":", 1)[1]: value for key, value in self._config.items() if key.startswith(f"{package}:")}
+        inputs: Properties = {**own, **({"version": version} if version else {})}
+        type_, name = f"{urns.PROVIDERS}{package}", urns.default_name(version)
+        return Goal(row=Row(urn=make_urn(type_, name), type=type_, custom=True, inputs=inputs))
 
-    def _require_package(self, package: str, what: str) -> None:
+    def _require_package(self, package: str) -> None:
         if package != self._provider.package:
             raise RefusedError(
-                f"{what!r} needs a provider for the package {package!r}; the lab's engine has one for "
+                f"it needs a provider for the package {package!r}; the lab's engine has one for "
                 f"{self._provider.package!r} only: deploy this with the Pulumi CLI"
             )

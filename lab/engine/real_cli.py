@@ -15,13 +15,18 @@ from typing import Any, Literal
 
 import yaml
 
-Verb = Literal["preview", "up", "destroy"]
+Verb = Literal["preview", "up", "refresh", "destroy"]
+CHANGES_EXIT_CODE = 7  # of --expect-no-changes, where there are some
 # Secrets of the lab's stack are worth nothing; the passphrase only keeps the CLI from asking.
 PASSPHRASE = "lab"  # noqa: S105
 
 
 class CliError(Exception):
-    """A command of the real CLI failed; its own output has said why."""
+    """A command of the real CLI failed; its own output has said why (or that there were changes)."""
+
+    def __init__(self, words: tuple[str, ...], exit_code: int, output: str = "") -> None:
+        super().__init__(f"`{' '.join(words)}` ended with exit code {exit_code}{output and ': '}{output}")
+        self.means_changes = exit_code == CHANGES_EXIT_CODE and "--expect-no-changes" in words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +89,11 @@ def preparation(cli: RealCli) -> tuple[tuple[str, ...], ...]:
     return (pulumi, *install), (pulumi, *select)
 
 
-def command(cli: RealCli, verb: Verb) -> tuple[str, ...]:
-    """The command of a verb, which asks nothing."""
+def command(cli: RealCli, verb: Verb, chosen: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The command of a verb with the options chosen, which asks nothing."""
     agreed = () if verb == "preview" else ("--yes", "--skip-preview")
     options = ("--stack", cli.stack, "--config-file", str(cli.stack_copy), "--non-interactive")
-    return (str(cli.executable), verb, *agreed, *options)
+    return (str(cli.executable), verb, *agreed, *options, *chosen)
 
 
 def stack_text(stack_file: str, copy: str, overrides: Mapping[str, Any]) -> str:
@@ -99,7 +104,9 @@ def stack_text(stack_file: str, copy: str, overrides: Mapping[str, Any]) -> str:
     return yaml.safe_dump({**document, **({"encryptionsalt": salt} if salt else {})}, sort_keys=False)
 
 
-def run(cli: RealCli, verb: Verb, *, base: Mapping[str, str], on_line: Callable[[str], None]) -> None:
+def run(
+    cli: RealCli, verb: Verb, *, options: tuple[str, ...] = (), base: Mapping[str, str], on_line: Callable[[str], None]
+) -> None:
     """Prepare and run a verb, handing on every line of output. Raises CliError for a command that fails."""
     (cli.home / "state").mkdir(parents=True, exist_ok=True)
     variables = environment(cli, base)
@@ -111,15 +118,16 @@ def run(cli: RealCli, verb: Verb, *, base: Mapping[str, str], on_line: Callable[
             _run(words, cli.project, variables, on_line)
     finally:
         cli.stack_file.write_bytes(original)  # making the stack writes its salt here
-    _run(command(cli, verb), cli.project, variables, on_line)
+    _run(command(cli, verb, options), cli.project, variables, on_line)
 
 
-def stack_outputs(cli: RealCli, *, base: Mapping[str, str]) -> dict[str, Any]:
+def stack_outputs(cli: RealCli, *, base: Mapping[str, str], show_secrets: bool = True) -> dict[str, Any]:
     """The deployed stack's outputs. Raises CliError with the CLI's own words."""
-    words = (str(cli.executable), "stack", "output", "--json", "--stack", cli.stack)
+    secrets = ("--show-secrets",) if show_secrets else ()
+    words = (str(cli.executable), "stack", "output", "--json", "--stack", cli.stack, *secrets)
     shown = subprocess.run(words, cwd=cli.project, env=environment(cli, base), capture_output=True, text=True)
     if shown.returncode != 0:
-        raise CliError(f"`{' '.join(words)}` ended with exit code {shown.returncode}: {shown.stderr.strip()}")
+        raise CliError(words, shown.returncode, shown.stderr.strip())
     return dict(json.loads(shown.stdout))
 
 
@@ -131,4 +139,4 @@ def _run(words: tuple[str, ...], directory: Path, variables: dict[str, str], on_
         for text in process.stdout:
             on_line(text.rstrip())
     if process.returncode != 0:
-        raise CliError(f"`{' '.join(words)}` ended with exit code {process.returncode}")
+        raise CliError(words, process.returncode)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
+from pydantic import ConfigDict, TypeAdapter
 
 from lab.engine.contract import Properties
 from lab.engine.wire import is_secret, secret
 
-FORMAT = 1
+FORMAT = 2
 SEALED = "sealed"
 
 
@@ -26,12 +27,14 @@ class StateError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One deployed resource.
+    """One deployed resource, with the options that outlive a run.
 
-    `provider` is URN::ID. `external` rows were read, not made. `delete` marks one that has been replaced and waits for
+    `provider` is a URN. `external` rows were read, not made. `delete` marks one that has been replaced and waits for
     its deletion; `pending_replacement` one that was deleted and waits for its replacement; `init_errors` one that was
     made but did not get ready.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     urn: str
     type: str
@@ -42,9 +45,13 @@ class Row:
     parent: str = ""
     provider: str = ""
     dependencies: tuple[str, ...] = ()
-    property_dependencies: dict[str, list[str]] = field(default_factory=dict)
+    property_dependencies: dict[str, tuple[str, ...]] = field(default_factory=dict)
     protect: bool = False
     retain_on_delete: bool = False
+    deleted_with: str = ""
+    replace_with: tuple[str, ...] = ()
+    replacement_trigger: Any = None
+    secret_outputs: tuple[str, ...] = ()
     delete_timeout_seconds: float | None = None
     external: bool = False
     delete: bool = False
@@ -52,15 +59,14 @@ class Row:
     init_errors: tuple[str, ...] = ()
 
     @property
-    def provider_urn(self) -> str:
-        """The provider's URN, empty for components and providers."""
-        return self.provider.rpartition("::")[0]
-
-    @property
     def needs(self) -> frozenset[str]:
         """The URNs that must outlive this row."""
         named = {urn for urns in self.property_dependencies.values() for urn in urns}
-        return frozenset({*self.dependencies, *named, self.parent, self.provider_urn} - {"", self.urn})
+        others = {*self.dependencies, *named, *self.replace_with, self.deleted_with, self.parent, self.provider}
+        return frozenset(others - {"", self.urn})
+
+
+ROWS = TypeAdapter(list[Row])
 
 
 class State:
@@ -74,41 +80,48 @@ class State:
         """The row that stands for the resource now, leaving out those that wait for deletion."""
         return next((row for row in self.rows if row.urn == urn and not row.delete), None)
 
-    def put(self, row: Row) -> None:
-        """Set the live row of `row.urn`, in its place or at the end."""
-        for index, existing in enumerate(self.rows):
-            if existing.urn == row.urn and not existing.delete:
-                self.rows[index] = row
-                break
-        else:
-            self.rows.append(row)
+    def put(self, row: Row, *, beside: bool = False) -> None:
+        """Set the live row of `row.urn`, in its place or at the end; `beside` leaves the old one to its deletion."""
+        old = self.live(row.urn)
+        index = next((index for index, each in enumerate(self.rows) if each is old), len(self.rows))
+        kept = [replace(old, delete=True)] if beside and old is not None else []
+        self.rows[index : index + 1] = [*kept, row]
         self.save()
 
-    def replace(self, old: Row, new: Row) -> None:
-        """Turn exactly the row `old` into `new`."""
-        self.rows[self._index(old)] = new
+    def swap(self, old: Row, new: Row | None) -> None:
+        """Turn exactly the row `old` into `new`, or forget it."""
+        index = next(index for index, row in enumerate(self.rows) if row is old)
+        self.rows[index : index + 1] = [] if new is None else [new]
         self.save()
 
-    def remove(self, row: Row) -> None:
-        """Forget exactly this row."""
-        del self.rows[self._index(row)]
-        self.save()
+    def rename(self, old: str, new: str) -> None:
+        """Put one URN in the place of another, wherever it stands. Saved with the next step."""
+
+        def renamed(value: Any) -> Any:
+            return new if value == old else _each(value, renamed)
+
+        self.rows = ROWS.validate_python(renamed(ROWS.dump_python(self.rows, mode="json")))
+
+    def forget(self, row: Row) -> None:
+        """Remove the row and what others say of depending on it."""
+        self.swap(row, None)
+        for other in [other for other in self.rows if row.urn in other.needs]:
+            named = {key: urns for key, urns in other.property_dependencies.items() if row.urn not in urns}
+            left = tuple(urn for urn in other.dependencies if urn != row.urn)
+            self.swap(other, replace(other, dependencies=left, property_dependencies=named))
 
     def save(self) -> None:
         """Write the file through a temporary one, so that a crash leaves the old or the new state, never half."""
         if self._path is None:
             return
-        seal = _Seal(self._path)
-        document = {"format": FORMAT, "rows": [seal.close(_document(row)) for row in self.rows]}
+        rows = ROWS.dump_python(self.rows, mode="json", exclude_defaults=True)
+        document = {"format": FORMAT, "rows": _Seal(self._path).close(rows)}
         temporary = self._path.with_name(f".{self._path.name}.new")
         with open(temporary, "w", opener=_private) as file:
             json.dump(document, file, indent=1)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self._path)
-
-    def _index(self, row: Row) -> int:
-        return next(index for index, existing in enumerate(self.rows) if existing is row)
 
 
 def load(path: Path, *, writable: bool) -> State:
@@ -118,14 +131,11 @@ def load(path: Path, *, writable: bool) -> State:
     """
     rows: list[Row] = []
     if path.exists():
-        seal = _Seal(path)
         try:
             document = json.loads(path.read_text())
             if document["format"] != FORMAT:
-                raise StateError(
-                    f"{path} has format {document['format']}, this engine reads {FORMAT}: `lab down` first"
-                )
-            rows = [_row(seal.open(item)) for item in document["rows"]]
+                raise ValueError(f"format {document['format']} instead of {FORMAT}")
+            rows = ROWS.validate_python(_Seal(path).open(document["rows"]))
         except (ValueError, KeyError, TypeError, InvalidToken) as error:
             raise StateError(
                 f"{path} is no state of the lab's engine ({error!r}); remove it with `lab down`"
@@ -168,27 +178,10 @@ class _Seal:
         return Fernet(self._key.read_bytes())
 
 
-def _each(value: Any, change: Any) -> Any:
+def _each(value: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(value, dict):
         return {key: change(item) for key, item in value.items()}
     return [change(item) for item in value] if isinstance(value, list) else value
-
-
-def _document(row: Row) -> Properties:
-    """The row without what is at its default."""
-    blank = Row(urn="", type="", custom=False)
-    kept = {key: value for key, value in asdict(row).items() if value != getattr(blank, key) or key == "custom"}
-    return json.loads(json.dumps(kept))  # type: ignore[no-any-return]
-
-
-def _row(document: Properties) -> Row:
-    known = {item.name for item in fields(Row)}
-    values: dict[str, Any] = {
-        key: tuple(value) if key in ("dependencies", "init_errors") else value for key, value in document.items()
-    }
-    if unknown := values.keys() - known:
-        raise KeyError(f"unknown fields {sorted(unknown)}")
-    return Row(**values)
 
 
 def _private(path: str, flags: int) -> int:

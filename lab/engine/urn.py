@@ -26,3 +26,8 @@ def name_of(urn: str) -> str:
 def is_default_provider(urn: str) -> bool:
     """Whether the engine made this provider because the program gave none."""
     return type_of(urn).startswith(PROVIDERS) and name_of(urn).startswith("default")
+
+
+def default_name(version: str) -> str:
+    """What the engine calls the provider it makes for a version of a package."""
+    return "_".join(["default", *version.split(".")]) if version else "default"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from google.protobuf import struct_pb2  # type: ignore[import-untyped]
 
-from lab.engine.contract import UNKNOWN, Properties
+from lab.engine.contract import UNKNOWN, Properties, RefusedError
 
 # Signatures of pulumi/runtime/rpc.py: a map that has SIGNATURE is no map but the kind of value its signature names.
 SIGNATURE = "4dabf18193072939515e22adb298388d"
@@ -37,28 +38,21 @@ def secret(value: Any) -> Any:
     return value if is_secret(value) else {SIGNATURE: SECRET, "value": value}
 
 
-def contains_secret(value: Any) -> bool:
-    """Whether the value, or anything in it, is marked secret."""
-    if is_secret(value):
-        return True
-    if isinstance(value, dict):
-        return any(contains_secret(item) for item in value.values())
-    return isinstance(value, list) and any(contains_secret(item) for item in value)
+def contains(value: Any, kind: Callable[[Any], bool]) -> bool:
+    """Whether the value, or anything in it, is of a kind: `is_secret`, `is_unknown`."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return kind(value) or any(contains(item, kind) for item in inside)
 
 
-def contains_unknown(value: Any) -> bool:
-    """Whether the value, or anything in it, is not known yet."""
-    if isinstance(value, dict):
-        return any(contains_unknown(item) for item in value.values())
-    if isinstance(value, list):
-        return any(contains_unknown(item) for item in value)
+def is_unknown(value: Any) -> bool:
+    """Whether the value itself is not known yet."""
     return bool(value == UNKNOWN)
 
 
 def plain(value: Any) -> Any:
     """The value for a provider: secrets unwrapped, a resource as its id (or URN where it has none).
 
-    Raises ValueError for assets and archives, which the lab's engine does not carry.
+    Raises RefusedError for assets and archives, which the lab's engine does not carry.
     """
     if isinstance(value, list):
         return [plain(item) for item in value]
@@ -71,7 +65,7 @@ def plain(value: Any) -> Any:
         return value.get("id") or (UNKNOWN if "id" in value else value["urn"])
     if signature is not None:
         kind = "an asset or archive" if signature in ASSETS else f"a value of the unknown kind {signature}"
-        raise ValueError(f"{kind}, which the lab's engine does not carry: pass a string")
+        raise RefusedError(f"it has {kind}, which the lab's engine does not carry: pass a string")
     return {key: plain(item) for key, item in value.items()}
 
 
@@ -80,10 +74,18 @@ def plain_properties(properties: Properties) -> Properties:
     return {key: plain(value) for key, value in properties.items()}
 
 
-def remark(outputs: Properties, inputs: Properties, also: tuple[str, ...] = ()) -> Properties:
-    """Outputs with those marked secret whose input of the same name is secret, or that `also` names."""
-    names = set(also) | {key for key, value in inputs.items() if contains_secret(value)}
-    return {key: secret(value) if key in names else value for key, value in outputs.items()}
+def remark(properties: Properties, like: Properties, also: tuple[str, ...] = ()) -> Properties:
+    """Properties with those marked secret that are so in `like`, or that `also` names."""
+    marked = {key: _marked(value, like.get(key)) for key, value in properties.items()}
+    return {key: secret(value) if key in also else value for key, value in marked.items()}
+
+
+def _marked(value: Any, like: Any) -> Any:
+    if isinstance(value, dict) and isinstance(like, dict) and SIGNATURE not in like:
+        return {key: _marked(item, like.get(key)) for key, item in value.items()}
+    if isinstance(value, list) and isinstance(like, list) and len(value) == len(like):
+        return [_marked(item, other) for item, other in zip(value, like, strict=True)]
+    return secret(value) if contains(like, is_secret) else value
 
 
 def _from_value(value: struct_pb2.Value) -> Any:

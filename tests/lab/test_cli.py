@@ -29,7 +29,24 @@ def lab(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_verb(home: Path) -> None:
     done = lab(home, "--help")
     assert done.returncode == 0
-    for verb in ("up", "down", "status", "curl", "run", "logs", "kill", "start", "cloud", "image", "fault", "clear"):
+    for verb in (
+        "up",
+        "down",
+        "status",
+        "curl",
+        "run",
+        "logs",
+        "kill",
+        "start",
+        "cloud",
+        "image",
+        "fault",
+        "clear",
+        "preview",
+        "refresh",
+        "destroy",
+        "stack",
+    ):
         assert f" {verb} " in done.stdout
 
 
@@ -51,6 +68,10 @@ def test_wrong_usage_exits_with_2(home: Path, words: tuple[str, ...]) -> None:
         ("run", "web-1", "--", "true"),
         ("kill", "web-1"),
         ("clear",),
+        ("preview",),
+        ("refresh",),
+        ("destroy",),
+        ("stack", "output"),
         ("fault", "api", "denied"),
         ("fault", "metadata", "gone"),
         ("fault", "remap", "5"),

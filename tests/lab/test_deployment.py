@@ -97,9 +97,12 @@ def test_without_pulumi_the_engine_deploys_and_a_second_time_changes_nothing(
     settings = deployment.load(PROJECT, "local")
     first = deployment.up(lab, settings, progress=progress)
     assert first["virtualIp"] == "10.0.0.100"
-    assert "nothing to change" not in said.getvalue()
+    assert "created" in said.getvalue()
+    said.seek(0)
+    said.truncate()
     assert deployment.up(lab, settings, progress=progress) == first
-    assert "nothing to change" in said.getvalue()
+    assert "unchanged" in said.getvalue() and "created" not in said.getvalue()
+    assert lab.outputs() == first
 
 
 def test_overrides_reach_the_real_cli(lab: RunningLab, pulumi: Path, progress: Progress) -> None:

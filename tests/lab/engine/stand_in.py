@@ -23,7 +23,7 @@ from lab.engine.contract import (
     ProviderError,
     Resource,
 )
-from lab.engine.deploy import Deployment, DeploymentError, deploy, destroy
+from lab.engine.deploy import Deployment, DeploymentError, deploy, destroy, refresh
 from lab.engine.events import Event
 from lab.engine.project import load_project
 from lab.engine.state import Row, load
@@ -45,10 +45,11 @@ class Group(pulumi.ComponentResource):
         super().__init__("my:mod:Group", name, None, opts)
 
 def lookup(name, opts=None):
-    return pulumi.runtime.invoke("tp:index:lookup", {"name": name}, opts).value
+    return pulumi.runtime.invoke("tp:index:lookup", {"name": name}, opts).value["value"]
 
 def lookup_output(name, opts=None):
-    return pulumi.runtime.invoke_output("tp:index:lookup", {"name": name}, opts or pulumi.InvokeOutputOptions())
+    found = pulumi.runtime.invoke_output("tp:index:lookup", {"name": name}, opts or pulumi.InvokeOutputOptions())
+    return found.apply(lambda result: result["value"])
 """
 
 
@@ -65,7 +66,7 @@ class TestProvider:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        self._made = 0
+        self.made = 0
 
     def check_config(self, inputs: Properties) -> Checked:
         return Checked(inputs=inputs)
@@ -103,8 +104,8 @@ class TestProvider:
             return replace(resource, outputs={**resource.inputs, "upper": _upper(resource.inputs)})
         self._call("create", resource.name)
         with self._lock:
-            self._made += 1
-            id_ = f"{resource.name}-{self._made}"
+            self.made += 1
+            id_ = f"{resource.name}-{self.made}"
             outputs = self.cloud[id_] = self._outputs(id_, resource.inputs)
         if f"partial:{resource.name}" in self.fail:
             raise InitializationError(f"{resource.name} is not ready", id=id_, outputs=outputs)
@@ -120,8 +121,12 @@ class TestProvider:
         return outputs
 
     def read(self, resource: Resource) -> Resource | None:
+        self._call("read", resource.name)
         outputs = self.cloud.get(resource.id)
-        return None if outputs is None else replace(resource, inputs=outputs, outputs=outputs)
+        if outputs is None:
+            return None
+        inputs = {key: value for key, value in outputs.items() if key not in ("out", "upper")}
+        return replace(resource, inputs=inputs, outputs=dict(outputs))
 
     def delete(self, resource: Resource, *, timeout_seconds: float | None) -> None:
         self._call("delete", resource.name)
@@ -150,25 +155,40 @@ class Stack:
     events: list[Event] = field(default_factory=list)
     config: tuple[str, ...] = ()
     manifest: str = "name: gold\nruntime: python\n"
+    on_event: Callable[[Event], None] = lambda _: None
 
     @property
     def state_path(self) -> Path:
         return self.directory / "state.json"
+
+    def _tell(self, event: Event) -> None:
+        self.events.append(event)
+        self.on_event(event)
 
     def write(self, program: str) -> None:
         (self.directory / "Pulumi.yaml").write_text(self.manifest)
         (self.directory / "__main__.py").write_text(PRELUDE + program)
 
     def run(self, verb: str, program: str | None = None) -> Deployment:
-        """Preview, up or destroy; `program` stays for the next one. Raises DeploymentError as the engine does."""
+        """Preview, up, refresh, destroy or "preview --refresh"; `program` stays for the next one.
+
+        Raises DeploymentError as the engine does.
+        """
         if program is not None:
             self.write(program)
         project = load_project(self.directory)
         stack = project.stack("dev", project.overrides(self.config))
-        if verb == "destroy":
-            return destroy(project, stack, self.provider, self.state_path, on_event=self.events.append)
+        if verb in ("destroy", "refresh"):
+            act = destroy if verb == "destroy" else refresh
+            return act(project, stack, self.provider, self.state_path, on_event=self._tell)
         return deploy(
-            project, stack, self.provider, self.state_path, dry_run=verb == "preview", on_event=self.events.append
+            project,
+            stack,
+            self.provider,
+            self.state_path,
+            dry_run=verb.startswith("preview"),
+            refresh="--refresh" in verb,
+            on_event=self._tell,
         )
 
     def fails(self, verb: str, program: str | None = None) -> DeploymentError:
@@ -178,6 +198,10 @@ class Stack:
         except DeploymentError as error:
             return error
         raise AssertionError(f"it succeeded: {done.summary}")
+
+    def all_rows(self) -> list[Row]:
+        """The whole state."""
+        return load(self.state_path, writable=False).rows
 
     def rows(self) -> dict[str, Row]:
         """The state by logical name, without stack and providers."""

@@ -126,3 +126,36 @@ def test_retained_resources_are_forgotten(stack: Stack) -> None:
     stack.run("up", 'Thing("a",opts=O(retain_on_delete=True))')
     assert ops(stack.run("up", "")) == Counter([("delete", "a")])
     assert "a-1" in stack.provider.cloud and stack.rows() == {}
+
+
+def test_what_is_deleted_with_another_is_replaced_with_it_and_never_deleted_itself(stack: Stack) -> None:
+    text = 'a=Thing("a",dbrKey="{}"); b=Thing("b",opts=O(deleted_with=a)); c=Thing("c",opts=O(replace_with=[a]))'
+    stack.run("up", text.format(1))
+    stack.provider.calls.clear()
+    done = stack.run("up", text.format(2))
+    assert ops(done) == Counter((op, name) for op in PAIR for name in "abc")
+    deleted = stack.provider.called("delete")
+    assert deleted == ["c", "a"]  # before anything new is made: a is deleted first
+    assert stack.provider.calls.index("delete:a") < stack.provider.calls.index("create:a")
+    assert not stack.run("up").changed
+    stack.run("up", 'a=Thing("a",dbrKey="2")')
+    assert stack.provider.called("delete")[2:] == ["b", "c"] or stack.provider.called("delete")[2:] == ["c", "b"]
+
+
+def test_a_new_trigger_replaces_and_an_equal_one_does_not(stack: Stack) -> None:
+    text = 'Thing("a",opts=O(replacement_trigger={}))'
+    stack.run("up", text.format("[1, 2]"))
+    assert not stack.run("up").changed
+    assert stack.run("up", text.format("[1, 3]")).summary["replace"] == 1
+    unknown = 't=Thing("t"); Thing("a",opts=O(replacement_trigger=t.out))'
+    assert stack.run("preview", unknown).summary["replace"] == 1
+    stack.run("up", unknown)
+    assert not stack.run("up").changed
+
+
+def test_an_early_deletion_that_would_take_a_protected_one_along_is_refused(stack: Stack) -> None:
+    text = 'a=Thing("a",dbrKey="{}"); c=Thing("c",key=a.out,opts=O(protect=True))'
+    stack.run("up", text.format(1))
+    error = stack.fails("up", text.format(2))
+    assert "Thing::c" in str(error) and "marked for protection" in str(error)
+    assert stack.provider.called("delete") == [] and len(stack.provider.cloud) == 2

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.engine.deletion import in_order
-from lab.engine.events import Diagnostic, StepFailed, StepFinished
-from lab.engine.render import line, summary
+from lab.engine.deletion import delete_all
 from lab.engine.state import Row, State, StateError, load
 from lab.engine.wire import secret
 
@@ -24,14 +22,17 @@ def test_a_row_survives_the_file(tmp_path: Path) -> None:
         custom=True,
         id="a-1",
         inputs={"password": secret({"deep": "s3cret"}), "n": 1},
-        property_dependencies={"n": ["u"]},
+        property_dependencies={"n": ("u",)},
+        replacement_trigger=secret("t0p"),
+        replace_with=("w",),
         dependencies=("u",),
         delete_timeout_seconds=30.0,
         init_errors=("late",),
     )
     State([], path=path).put(kept)
     assert load(path, writable=False).rows == [kept]
-    assert "s3cret" not in path.read_text()
+    assert "s3cret" not in path.read_text() and "t0p" not in path.read_text()
+    assert [file.stat().st_mode & 0o077 for file in tmp_path.iterdir()] == [0, 0]  # the state and its key
 
 
 def test_a_preview_never_writes(tmp_path: Path) -> None:
@@ -46,7 +47,7 @@ def test_a_crash_while_writing_leaves_the_old_state(tmp_path: Path, monkeypatch:
     state.put(row("a"))
 
     def crash(document: object, file: object, **_: object) -> None:
-        file.write('{"format": 1, "ro')  # type: ignore[attr-defined]
+        file.write('{"format": 2, "ro')  # type: ignore[attr-defined]
         raise OSError("disk full")
 
     monkeypatch.setattr(json, "dump", crash)
@@ -55,7 +56,7 @@ def test_a_crash_while_writing_leaves_the_old_state(tmp_path: Path, monkeypatch:
     assert load(path, writable=False).rows == [row("a")]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"format": 99, "rows": []}', '{"format": 1, "rows": [{"new": 1}]}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"format": 1, "rows": []}', '{"format": 2, "rows": [{"new": 1}]}'])
 def test_a_foreign_file_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "state.json"
     path.write_text(text)
@@ -71,15 +72,46 @@ def test_a_lost_key_is_explained(tmp_path: Path) -> None:
         load(path, writable=True)
 
 
-def test_dependents_come_first() -> None:
-    a, b, c = row("a"), row("b", row("a").urn), row("c", row("b").urn)
-    assert in_order([a, c, b]) == [c, b, a]
+def test_dependents_go_first_and_what_one_that_stays_needs_stays() -> None:
+    a, b, c, z = row("a"), row("b", row("a").urn), row("c", row("b").urn), row("z")
+    gone: list[Row] = []
+    delete_all([a, c, b, z], gone.append, stopping=lambda: False)
+    assert [each for each in gone if each != z] == [c, b, a]
+
+    def refuse(each: Row) -> None:
+        if each == c:
+            raise OSError
+        gone.append(each)
+
+    gone.clear()
+    delete_all([a, c, b, z], refuse, stopping=lambda: False)
+    assert gone == [z]
 
 
-def test_lines() -> None:
-    urn = "urn:pulumi:dev::gold::my:mod:C$aws:ec2/vpc:Vpc::net"
-    assert line(StepFinished(op="create", urn=urn, seconds=1.25)) == " +  aws:ec2/vpc:Vpc net create (1.2 s)"
-    assert "FAILED" in line(StepFailed(op="delete", urn=urn, seconds=0, message="why"))
-    assert line(Diagnostic(severity="warning", message="careful\n", urn=urn)) == "   warning: net: careful"
-    assert summary({"create": 2, "same": 1}) == "2 created, 1 unchanged"
-    assert summary({}) == "nothing to do"
+def test_rows_that_need_each_other_go_all_the_same() -> None:
+    a, b = row("a", row("b").urn), row("b", row("a").urn)
+    gone: list[Row] = []
+    delete_all([a, b], gone.append, stopping=lambda: False)
+    assert len(gone) == 2
+
+
+def test_a_renamed_row_takes_all_that_refers_to_it_along() -> None:
+    old, new = row("old").urn, row("new").urn
+    child = Row(
+        urn=row("b").urn,
+        type="t:m:T",
+        custom=True,
+        parent=old,
+        provider=old,
+        dependencies=(old, "x"),
+        property_dependencies={"p": (old,), "q": ("x",)},
+        deleted_with=old,
+        replace_with=(old,),
+    )
+    state = State([row("old"), child], path=None)
+    state.rename(old, new)
+    assert state.rows[0].urn == new
+    assert state.rows[1].needs == {new, "x"}
+    state.forget(state.rows[0])
+    assert state.rows[0].dependencies == ("x",)
+    assert state.rows[0].property_dependencies == {"q": ("x",)}
