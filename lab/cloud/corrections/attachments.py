@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from moto.core.responses import EmptyResult
+from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.exceptions import InvalidNetworkAttachmentIdError
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
@@ -143,6 +143,12 @@ def in_use(interface_id: str) -> Exception:
 
 class InterfaceAnswers(PrivateAddressAnswers):
     """What moto does not read of the calls about interfaces."""
+
+    def create_network_interface(self) -> ActionResult:
+        """CreateNetworkInterface."""
+        if any("Ipv6Address" not in each for each in self._get_param("Ipv6Addresses", [])):
+            raise refusal("MissingParameter", "The request must contain the parameter ipv6Address")
+        return super().create_network_interface()
 
     def modify_network_interface_attribute(self) -> EmptyResult:
         """ModifyNetworkInterfaceAttribute, with its attachment."""

@@ -158,8 +158,10 @@ class LabInterface(NetworkInterface):  # type: ignore[misc]
     def _first_addresses(self, primary: list[str] | str | None, entries: Sequence[dict[str, Any] | str]) -> list[str]:
         if isinstance(primary, list):
             primary = primary[0] if primary else None
-        given = [entry if isinstance(entry, str) else entry["PrivateIpAddress"] for entry in entries]
-        marked = [entry["PrivateIpAddress"] for entry in entries if isinstance(entry, dict) and entry.get("Primary")]
+        given = [entry if isinstance(entry, str) else entry.get("PrivateIpAddress", "") for entry in entries]
+        marked = [
+            entry.get("PrivateIpAddress", "") for entry in entries if isinstance(entry, dict) and entry.get("Primary")
+        ]
         first = primary or (marked or given or self.subnet.free_addresses(1))[0]
         addresses = [first, *(address for address in given if address != first)]
         for address in addresses:

@@ -55,7 +55,9 @@ class LaunchCorrections(InstanceBackend):  # type: ignore[misc]
         self, image_id: str, count: int, user_data: Any, group_names: Sequence[str], options: Mapping[str, Any]
     ) -> None:
         """Raise EC2's refusal of what a launch asks for; addresses are checked as they are taken."""
-        if not options.get("launch_template"):
+        if options.get("launch_template"):
+            self._check_template(options["launch_template"])
+        else:
             self.check_image(image_id)
         self.check_instance_type(options["instance_type"])
         check_user_data(user_data)
@@ -96,6 +98,14 @@ class LaunchCorrections(InstanceBackend):  # type: ignore[misc]
                 "MissingInput", f"No default subnet for availability zone: '{zone}'. Please specify a subnet."
             )
         return str(subnet.id)
+
+    def _check_template(self, named: Mapping[str, str]) -> None:
+        if not named.get("LaunchTemplateId") and not named.get("LaunchTemplateName"):
+            raise refusal("MissingParameter", "The request must contain the parameter launchTemplateId")
+        try:
+            self._get_template_from_args(named)
+        except (KeyError, IndexError):
+            raise refusal("InvalidLaunchTemplateId.NotFound", "The launch template does not exist") from None
 
     def _check_group_names(self, names: Sequence[str], options: Mapping[str, Any]) -> None:
         """Groups go by name in the default VPC only (API reference, RunInstances, SecurityGroup.N)."""

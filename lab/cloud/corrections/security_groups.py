@@ -136,7 +136,10 @@ class SecurityGroupAnswers(SecurityGroups):  # type: ignore[misc]
         """ModifySecurityGroupRules: a rule keeps its id, and the kind of its source."""
         group = self._group()
         changes = {}
-        for given in self._get_param("SecurityGroupRules"):
+        wanted = self._get_param("SecurityGroupRules", [])
+        if not wanted:  # numbered from 2
+            raise refusal("MissingParameter", "The request must contain the parameter SecurityGroupRule")
+        for given in wanted:
             rule = _by_id(given["SecurityGroupRuleId"], [*group.ingress_rules, *group.egress_rules])
             changes[rule.id] = self._modified(group, rule, given.get("SecurityGroupRule", {}))
         for egress, rules in ((False, group.ingress_rules), (True, group.egress_rules)):

@@ -38,20 +38,22 @@ def check_tags(operation: str, parameters: Mapping[str, Any]) -> None:
         if operation in TAGGABLE and kind not in TAGGABLE[operation]:
             raise invalid_value(f"'{kind}' is not a valid taggable resource type for this operation.")
         _check(specification.get("Tags", ()))
-    if operation == "CreateTags":
-        _check(parameters.get("Tags", ()))
+    if operation in ("CreateTags", "DeleteTags"):
+        _check(parameters.get("Tags", ()), with_values=operation == "CreateTags")
 
 
-def _check(tags: Iterable[Mapping[str, str]]) -> None:
+def _check(tags: Iterable[Mapping[str, str]], *, with_values: bool = True) -> None:
     for tag in tags:
-        key, value = tag.get("Key", ""), tag.get("Value", "")
+        key, value = tag.get("Key", ""), tag.get("Value")
         if not key:
             raise invalid_value("Tag keys cannot be empty.")
+        if value is None and with_values:
+            raise invalid_value("Tag value cannot be null. Use empty string instead.")
         if key.lower().startswith("aws:"):
             raise invalid_value("Tag keys starting with 'aws:' are reserved for internal use")
         if len(key) > LONGEST_KEY:
             raise invalid_value(f"Tag key exceeds the maximum length of {LONGEST_KEY} characters")
-        if len(value) > LONGEST_VALUE:
+        if value and len(value) > LONGEST_VALUE:
             raise invalid_value(f"Tag value exceeds the maximum length of {LONGEST_VALUE} characters")
 
 

@@ -24,7 +24,7 @@ from tests.lab.cloud.serving import KEYS, serving
 REGION = "us-east-1"
 # Bad input is for the API to refuse, not for the SDK.
 CONFIG = Config(retries={"max_attempts": 1, "mode": "standard"}, read_timeout=30, parameter_validation=False)
-BOOT_DELAY, REMAP_DELAY = 2.0, 1.5
+BOOT_DELAY, REMAP_DELAY = 2.5, 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
