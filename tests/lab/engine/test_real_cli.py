@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.engine.real_cli import CliError, RealCli, command, environment, preparation, run, stack_text
+from lab.engine.real_cli import CliError, RealCli, command, environment, preparation, run, stack_outputs, stack_text
 
 
 @pytest.fixture
@@ -87,3 +87,18 @@ def test_a_failing_command_is_named(cli: RealCli) -> None:
     script(cli, '[ "$1" != up ]')
     with pytest.raises(CliError, match=r"up --yes .* exit code 1"):
         run(cli, "up", base=os.environ, on_line=lambda _: None)
+
+
+def test_changes_against_expectation_are_told_from_other_failures(cli: RealCli) -> None:
+    for options, code, means_changes in ((("--expect-no-changes",), 7, True), ((), 7, False)):
+        script(cli, f'[ "$1" != preview ] || exit {code}')
+        with pytest.raises(CliError) as caught:
+            run(cli, "preview", options=options, base=os.environ, on_line=lambda _: None)
+        assert caught.value.means_changes is means_changes
+
+
+def test_outputs_show_secrets_only_where_asked(cli: RealCli) -> None:
+    cli.home.mkdir()
+    script(cli, 'case "$*" in *--show-secrets*) echo \'{"p": "s3cret"}\' ;; *) echo \'{"p": "[secret]"}\' ;; esac')
+    assert stack_outputs(cli, base=os.environ) == {"p": "s3cret"}
+    assert stack_outputs(cli, base=os.environ, show_secrets=False) == {"p": "[secret]"}
