@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 # What the lab needs of the operating system; Debian 12's names.
-OS_PACKAGES := ca-certificates curl debian-archive-keyring e2fsprogs iproute2 mmdebstrap python3-venv \
+OS_PACKAGES := ca-certificates curl debian-archive-keyring e2fsprogs iproute2 jq mmdebstrap python3-venv \
 	qemu-system-x86 qemu-utils shellcheck sqop util-linux wrk xz-utils
 PYTEST := $(BIN)/python -m pytest
 
