@@ -75,7 +75,7 @@ class Configured(Protocol):
         """Compare what is deployed with checked inputs; UNKNOWN differs from everything."""
 
     def create(self, resource: Resource, *, preview: bool, timeout_seconds: float | None) -> Resource:
-        """Make the resource of `resource.inputs`; answers it with id and outputs (in a preview: those known)."""
+        """Make the resource of `resource.inputs`; answers id and outputs, in a preview those known."""
 
     def update(
         self, resource: Resource, new_inputs: Properties, *, preview: bool, timeout_seconds: float | None

@@ -7,7 +7,7 @@ from collections.abc import Set
 from dataclasses import dataclass, replace
 
 from lab.engine import urn as urns
-from lab.engine.contract import UNKNOWN, Configured, InitializationError, Properties, Resource
+from lab.engine.contract import Configured, InitializationError, Properties, Resource
 from lab.engine.goal import Decision, Goal, accepted, decide
 from lab.engine.state import Row
 from lab.engine.wire import plain_properties, remark
@@ -39,7 +39,7 @@ class Custom:
             made = self.configured.create(wanted, preview=self.dry_run, timeout_seconds=timeout)
         except InitializationError as error:
             return self.row(error.id, inputs, error.outputs, str(error))
-        return self.row(UNKNOWN if self.dry_run else made.id, inputs, made.outputs)
+        return self.row(made.id, inputs, made.outputs)
 
     def update(self, old: Row, inputs: Properties) -> Row:
         """Change the resource in place; a row with `init_errors` where it did not get ready."""

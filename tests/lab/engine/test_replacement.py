@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 
 import pytest
@@ -159,3 +160,25 @@ def test_an_early_deletion_that_would_take_a_protected_one_along_is_refused(stac
     error = stack.fails("up", text.format(2))
     assert "Thing::c" in str(error) and "marked for protection" in str(error)
     assert stack.provider.called("delete") == [] and len(stack.provider.cloud) == 2
+
+
+def test_an_early_deletion_leaves_what_is_being_changed(stack: Stack) -> None:
+    """c no longer uses a, but its update is under way, and the state does not know that yet, when a is replaced."""
+    stack.run("up", 'a=Thing("a",dbrKey="1"); c=Thing("c",key=a.out)')
+    changing, replaced = threading.Event(), threading.Event()
+
+    def meet(call: str) -> None:
+        if call == "update:c":
+            changing.set()
+            assert replaced.wait(20)
+        if call == "create:x":
+            assert changing.wait(20)
+        if call == "create:a":
+            replaced.set()
+
+    stack.provider.during = meet
+    stack.run(
+        "up", 'c=Thing("c",key="out-a-1",text="new"); x=Thing("x"); a=Thing("a",dbrKey="2",opts=O(depends_on=[x]))'
+    )
+    assert stack.provider.called("delete") == ["a"]
+    assert stack.provider.cloud[stack.rows()["c"].id]["text"] == "new"

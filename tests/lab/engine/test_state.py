@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,21 @@ def test_a_row_survives_the_file(tmp_path: Path) -> None:
     assert load(path, writable=False).rows == [kept]
     assert "s3cret" not in path.read_text() and "t0p" not in path.read_text()
     assert [file.stat().st_mode & 0o077 for file in tmp_path.iterdir()] == [0, 0]  # the state and its key
+
+
+@pytest.mark.parametrize(
+    "of_another",
+    [
+        {"dependencies": ("u",)},
+        {"property_dependencies": {"p": ("u",)}},
+        {"parent": "u"},
+        {"provider": "u"},
+        {"deleted_with": "u"},
+        {"replace_with": ("u",)},
+    ],
+)
+def test_whatever_refers_to_another_needs_it(of_another: dict[str, Any]) -> None:
+    assert Row(urn="a", type="t", custom=True, **of_another).needs == {"u"}
 
 
 def test_a_preview_never_writes(tmp_path: Path) -> None:
