@@ -165,7 +165,11 @@ def test_it_lives_and_dies_in_a_vpc_that_stays(tmp_path: Path) -> None:
         project = load_project(EXAMPLE)
         settings = json.dumps({**SETTINGS, "imageId": LAB_IMAGE_ID})
         given = ["aws:region=us-east-1", f"vpcId={vpc}", f"subnetId={subnet}", f"loadBalancer={settings}"]
-        config, provider, state = project.stack("dev", given), AwsProvider(endpoint_url=cloud.endpoint), tmp_path / "s"
+        config, provider, state = (
+            project.stack("dev", project.overrides(given)),
+            AwsProvider(endpoint_url=cloud.endpoint),
+            tmp_path / "s",
+        )
         up = deploy(project, config, provider, state)
         reservations = ec2.describe_instances(Filters=[{"Name": "subnet-id", "Values": [subnet]}])["Reservations"]
         machines = {one["PrivateIpAddress"] for each in reservations for one in each["Instances"]}
