@@ -100,10 +100,8 @@ class Account:
 
     def instance_of_key(self, access_key_id: str) -> str | None:
         """The instance whose metadata gave these credentials; None for other keys. Hold the lock."""
-        for session in self.sts.assumed_roles:
-            if session.access_key_id == access_key_id:
-                return str(session.session_name) if session.session_name.startswith("i-") else None
-        return None
+        session = self.sts.get_assumed_role_from_access_key(access_key_id)
+        return str(session.session_name) if session is not None and session.session_name.startswith("i-") else None
 
     def _follow_faults(self) -> None:
         remap_seconds = self.faults.remap_seconds()

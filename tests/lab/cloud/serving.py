@@ -9,6 +9,9 @@ from contextlib import contextmanager
 
 from tests.lab.under_test import LAB
 
+# For clients that are no SDK: a key nobody knows is the administrator's, so nobody looks at the signature.
+SIGNED = "AWS4-HMAC-SHA256 Credential=lab/20261125/us-east-1/ec2/aws4_request, SignedHeaders=host, Signature=0"
+FORM = "application/x-www-form-urlencoded; charset=utf-8"
 KEYS = {"aws_access_key_id": "lab", "aws_secret_access_key": "lab"}
 
 

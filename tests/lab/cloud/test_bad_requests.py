@@ -20,11 +20,9 @@ from lab.cloud.authority import ensure_authority
 from lab.cloud.local import LocalCloud
 from lab.cloud.request_check import BadRequestError, check
 from lab.cloud.servers import BODY_BYTES, Server, listen
+from tests.lab.cloud.serving import FORM, SIGNED
 
 pytestmark = pytest.mark.cloud
-
-SIGNED = "AWS4-HMAC-SHA256 Credential=lab/20261125/us-east-1/ec2/aws4_request, SignedHeaders=host, Signature=0"
-FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
 
 def ask(cloud: LocalCloud, body: str | bytes, *, authorization: str | None = SIGNED) -> tuple[int, str]:

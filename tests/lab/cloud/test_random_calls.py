@@ -14,12 +14,12 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from lab.cloud.api import Api
 from lab.cloud.local import LocalCloud
 from lab.cloud.request_check import query_name
+from tests.lab.cloud.serving import FORM, SIGNED
 
 pytestmark = pytest.mark.cloud
 CALLS = 1500
 SEED = 1
 DEPTH = 4
-SIGNED = "AWS4-HMAC-SHA256 Credential=lab/20261125/us-east-1/ec2/aws4_request, SignedHeaders=host, Signature=0"
 # What the program, the lab, or an attacker on a director calls.
 ACTIONS = (
     *("AssignPrivateIpAddresses", "UnassignPrivateIpAddresses", "AssociateAddress", "DisassociateAddress"),
@@ -69,7 +69,7 @@ def test_no_call_makes_the_cloud_fail(cloud: LocalCloud) -> None:
             method="POST",
             data=urlencode(fields),
             headers={"Authorization": SIGNED},
-            content_type="application/x-www-form-urlencoded; charset=utf-8",
+            content_type=FORM,
         )
         chunks, status, _ = run_wsgi_app(api, request.get_environ(), buffered=True)
         text = b"".join(chunks).decode()
