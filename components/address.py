@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.component import Component, Naming
+from components.rollout import Fixed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,7 @@ class ServiceAddress(Component):
 
     elastic_ip: pulumi.Output[str]
     allocation_id: pulumi.Output[str]
+    fixed: pulumi.Output[tuple[Fixed, ...]]
 
     def __init__(self, name: str, *, args: ServiceAddressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts=opts)
@@ -39,15 +41,19 @@ class ServiceAddress(Component):
             tags=args.naming.tags("elastic-ip"),
             opts=self.child_opts(protect=args.protect),
         )
-        aws.ec2.SubnetCidrReservation(
+        reservation = aws.ec2.SubnetCidrReservation(
             "virtual-ip",
             subnet_id=args.subnet_id,
             cidr_block=f"{args.virtual_ip}/32",
             # explicit: EC2 hands out the address only to who names it (CreateSubnetCidrReservation).
             reservation_type="explicit",
             description="virtual IP of the directors",
-            opts=self.child_opts(),
+            # A virtual IP that moves to another address leaves two directors with two truths: refused, not done.
+            opts=self.child_opts(ignore_changes=("cidrBlock",)),
         )
         self.elastic_ip = elastic_ip.public_ip
         self.allocation_id = elastic_ip.allocation_id
+        self.fixed = reservation.cidr_block.apply(
+            lambda found: (Fixed(key="virtualIp", wanted=args.virtual_ip, found=found.removesuffix("/32")),)
+        )
         self.register_outputs({"elasticIp": self.elastic_ip, "allocationId": self.allocation_id})

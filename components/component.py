@@ -32,6 +32,7 @@ class Component(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource] = (),
         protect: bool | None = None,
         delete_before_replace: bool | None = None,
+        ignore_changes: Sequence[str] = (),
     ) -> pulumi.ResourceOptions:
         """Options of a child: it belongs to this component and takes its provider, and nothing else of its options."""
         return pulumi.ResourceOptions(
@@ -39,4 +40,5 @@ class Component(pulumi.ComponentResource):
             depends_on=list(depends_on),
             protect=protect,
             delete_before_replace=delete_before_replace,
+            ignore_changes=list(ignore_changes) or None,
         )

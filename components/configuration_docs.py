@@ -59,6 +59,7 @@ MEANINGS: Mapping[str, str] = {
     "aws:forbiddenAccountIds": "Accounts it must not be deployed to. Not together with `aws:allowedAccountIds`.",
     "directors[].address": "Its own private address, in `subnetCidr`.",
     "directors[].priority": "The highest wins the first election; all differ.",
+    "directors[].planned": "The others count with it already, but it is not made yet: changes.md.",
     "webServers[].address": "Its own private address, in `subnetCidr`.",
     "webServers[].weight": "Its share of new connections beside the others'; 0 takes none, not all may have 0.",
     "services[].port": "The port of the Elastic IP and of the web servers. Not 22 or 53, which the machines use.",
@@ -129,6 +130,7 @@ RULES = """\
   boots all machines.
 - Exactly one of `imageId` and `imageName` is set.
 - `production` needs `protect` and `imageId`.
+- `rollout` names machines of this stack, one director at most; two directors at least are not `planned`.
 - Directors' priorities differ; at least one web server has a weight above 0.
 - Services have different ports, none that the machines' own programs listen on.
 - A TCP check has no path and status; a check of `/` expects 200.

@@ -9,14 +9,18 @@ import pulumi_aws as aws
 
 from components.component import Component, Naming
 from components.identity import ClaimRights, ClaimRightsArgs, Identity, IdentityArgs
-from components.machines import metadata_options, root_disk
+from components.machines import compared, metadata_options, root_disk
+from components.rollout import HELD_PROPERTIES, Machine
 from userdata.render import director_user_data
 from userdata.values import Director, LoadBalancer
 
 
 @dataclass(frozen=True, kw_only=True)
 class DirectorMachineArgs:
-    """One director of `balancer`. `after` must stand before this machine is made, or replaced, at all."""
+    """One director of `balancer`. `after` must stand before this machine is made, or replaced, at all.
+
+    One that is `held` keeps what it was made from: see `components.rollout`.
+    """
 
     naming: Naming
     balancer: LoadBalancer
@@ -27,6 +31,7 @@ class DirectorMachineArgs:
     security_group_id: pulumi.Input[str]
     elastic_ip_allocation_id: pulumi.Input[str]
     after: tuple[pulumi.Resource, ...]
+    held: bool
 
 
 class DirectorMachine(Component):
@@ -41,7 +46,9 @@ class DirectorMachine(Component):
 
     instance_id: pulumi.Output[str]
     interface_id: pulumi.Output[str]
+    private_ip: pulumi.Output[str]
     public_ip: pulumi.Output[str]
+    machine: pulumi.Output[Machine]
 
     def __init__(self, name: str, *, args: DirectorMachineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts=opts)
@@ -51,6 +58,8 @@ class DirectorMachine(Component):
             args=IdentityArgs(naming=args.naming, director=director.name),
             opts=self.child_opts(),
         )
+        # Literal, so that a preview shows the change. Ids reach the machine by its tags.
+        user_data = director_user_data(args.balancer, director)
         instance = aws.ec2.Instance(
             director.name,
             ami=args.image_id,
@@ -63,8 +72,7 @@ class DirectorMachine(Component):
             source_dest_check=False,
             metadata_options=metadata_options(),
             root_block_device=root_disk(),
-            # Literal, so that a preview shows the change. Ids reach the machine by its tags.
-            user_data=director_user_data(args.balancer, director),
+            user_data=user_data,
             # Changed user data would only restart the machine, and cloud-init runs at the first boot only.
             user_data_replace_on_change=True,
             tags=args.naming.tags(
@@ -77,7 +85,11 @@ class DirectorMachine(Component):
             # the director before this one: the engine replaces it, with all that is its own, before it looks at this
             # one, and under delete_before_replace a resource that is depended on by depends_on alone does not take its
             # dependents with it. That orders the steps; it does not wait until the new director serves.
-            opts=self.child_opts(depends_on=args.after, delete_before_replace=True),
+            opts=self.child_opts(
+                depends_on=args.after,
+                delete_before_replace=True,
+                ignore_changes=HELD_PROPERTIES if args.held else (),
+            ),
         )
         elastic_ip = aws.ec2.Eip(
             director.name,
@@ -89,7 +101,7 @@ class DirectorMachine(Component):
             director.name,
             allocation_id=elastic_ip.allocation_id,
             network_interface_id=instance.primary_network_interface_id,
-            private_ip_address=director.address,
+            private_ip_address=instance.private_ip,
             opts=self.child_opts(),
         )
         ClaimRights(
@@ -105,7 +117,19 @@ class DirectorMachine(Component):
         )
         self.instance_id = instance.id
         self.interface_id = instance.primary_network_interface_id
+        self.private_ip = instance.private_ip
         self.public_ip = elastic_ip.public_ip
+        self.machine = compared(
+            "director",
+            instance,
+            {
+                "ami": args.image_id,
+                "instanceType": args.instance_type,
+                "subnetId": args.subnet_id,
+                "privateIp": director.address,
+                "userData": user_data,
+            },
+        )
         self.register_outputs(
             {"instanceId": self.instance_id, "interfaceId": self.interface_id, "publicIp": self.public_ip}
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -13,8 +14,10 @@ from components.directors import DirectorMachine, DirectorMachineArgs
 from components.firewall import Firewall, FirewallArgs
 from components.network import ExistingNetwork, Network, NetworkArgs
 from components.outputs import OUTPUTS_VERSION, service_url, services_at
+from components.rollout import Machine, behind, is_named, notice, refusal
 from components.settings import Settings
 from components.web_servers import WebServerMachine, WebServerMachineArgs
+from userdata.values import Director, WebServer
 
 DEBIAN_ACCOUNT = "136693071363"
 """The account that publishes Debian's images (wiki.debian.org/Cloud/AmazonEC2Image)."""
@@ -68,6 +71,7 @@ class LoadBalancer(Component):
             ),
             opts=self.child_opts(),
         )
+        directors, web_servers = self._directors(), self._web_servers()
         ports = [service.port for service in settings.services]
         self.outputs = {
             "outputsVersion": OUTPUTS_VERSION,
@@ -77,8 +81,11 @@ class LoadBalancer(Component):
             "elasticIp": self._address.elastic_ip,
             "elasticIpAllocationId": self._address.allocation_id,
             "virtualIp": settings.virtual_ip,
-            "directors": self._directors(),
-            "webServers": self._web_servers(),
+            "directors": [self._shown_director(*one) for one in directors],
+            "webServers": [self._shown_web_server(*one) for one in web_servers],
+            "pendingMachines": self._refuse_or_tell(
+                [*(one.machine for _, one in directors), *(one.machine for _, one in web_servers)]
+            ),
             "imageId": self._image_id,
             "vpcId": self._network.vpc_id,
             "subnetId": self._network.subnet_id,
@@ -98,7 +105,9 @@ class LoadBalancer(Component):
             ),
             opts=self.child_opts(),
         )
-        return ExistingNetwork(vpc_id=network.vpc_id, subnet_id=network.subnet_id, after=(network,))
+        return ExistingNetwork(
+            vpc_id=network.vpc_id, subnet_id=network.subnet_id, after=(network,), fixed=network.fixed
+        )
 
     def _image(self) -> pulumi.Output[str]:
         """The pinned image, or the newest of Debian's that has the name: that one can change under a later `up`."""
@@ -117,55 +126,86 @@ class LoadBalancer(Component):
         image_id: pulumi.Output[str] = found.apply(lambda image: image.id)
         return image_id
 
-    def _directors(self) -> list[dict[str, object]]:
-        shown: list[dict[str, object]] = []
+    def _directors(self) -> list[tuple[Director, DirectorMachine]]:
+        settings = self._args.settings
+        made: list[tuple[Director, DirectorMachine]] = []
         # A first boot installs packages, so routes and rules come before machines; then one director after the other.
         before_all = (*self._network.after, self._firewall)
         after: tuple[pulumi.Resource, ...] = before_all
-        for director in self._args.settings.directors:
+        for director in settings.directors:
+            if director.name in settings.planned:
+                continue
             machine = DirectorMachine(
                 director.name,
                 args=DirectorMachineArgs(
                     naming=self._args.naming,
-                    balancer=self._args.settings.load_balancer,
+                    balancer=settings.load_balancer,
                     director=director,
                     image_id=self._image_id,
-                    instance_type=self._args.settings.director_instance_type,
+                    instance_type=settings.director_instance_type,
                     subnet_id=self._network.subnet_id,
                     security_group_id=self._firewall.director_group_id,
                     elastic_ip_allocation_id=self._address.allocation_id,
                     after=after,
+                    held=not is_named(director.name, settings.rollout),
                 ),
                 opts=self.child_opts(),
             )
             after = (*before_all, machine)
-            shown.append(
-                {
-                    "name": director.name,
-                    "instanceId": machine.instance_id,
-                    "privateIp": director.address,
-                    "publicIp": machine.public_ip,
-                    "interfaceId": machine.interface_id,
-                }
-            )
-        return shown
+            made.append((director, machine))
+        return made
 
-    def _web_servers(self) -> list[dict[str, object]]:
-        shown: list[dict[str, object]] = []
-        for web_server in self._args.settings.web_servers:
-            machine = WebServerMachine(
-                web_server.name,
-                args=WebServerMachineArgs(
-                    naming=self._args.naming,
-                    balancer=self._args.settings.load_balancer,
-                    web_server=web_server,
-                    image_id=self._image_id,
-                    instance_type=self._args.settings.web_server_instance_type,
-                    subnet_id=self._network.subnet_id,
-                    security_group_id=self._firewall.web_server_group_id,
-                    after=(*self._network.after, self._firewall),
+    def _web_servers(self) -> list[tuple[WebServer, WebServerMachine]]:
+        settings = self._args.settings
+        return [
+            (
+                web_server,
+                WebServerMachine(
+                    web_server.name,
+                    args=WebServerMachineArgs(
+                        naming=self._args.naming,
+                        balancer=settings.load_balancer,
+                        web_server=web_server,
+                        image_id=self._image_id,
+                        instance_type=settings.web_server_instance_type,
+                        subnet_id=self._network.subnet_id,
+                        security_group_id=self._firewall.web_server_group_id,
+                        after=(*self._network.after, self._firewall),
+                        held=not is_named(web_server.name, settings.rollout),
+                    ),
+                    opts=self.child_opts(),
                 ),
-                opts=self.child_opts(),
             )
-            shown.append({"name": web_server.name, "instanceId": machine.instance_id, "privateIp": web_server.address})
-        return shown
+            for web_server in settings.web_servers
+        ]
+
+    def _refuse_or_tell(self, machines: list[pulumi.Output[Machine]]) -> pulumi.Output[list[str]]:
+        """The names of machines that keep an old configuration; a run that must not go on ends here, at preview."""
+        rollout = self._args.settings.rollout
+        fixed = [self._address.fixed, *([self._network.fixed] if self._network.fixed is not None else [])]
+
+        def judge(known: list[list[Any]]) -> list[str]:
+            found = known[0]
+            why = refusal(found, rollout, [one for group in known[1] for one in group])
+            if why is not None:
+                raise pulumi.RunError(why)
+            left = notice(found)
+            if left is not None:
+                pulumi.log.warn(left, self)
+            return behind(found)
+
+        return pulumi.Output.all(pulumi.Output.all(*machines), pulumi.Output.all(*fixed)).apply(judge)
+
+    @staticmethod
+    def _shown_director(director: Director, machine: DirectorMachine) -> dict[str, object]:
+        return {
+            "name": director.name,
+            "instanceId": machine.instance_id,
+            "privateIp": machine.private_ip,
+            "publicIp": machine.public_ip,
+            "interfaceId": machine.interface_id,
+        }
+
+    @staticmethod
+    def _shown_web_server(web_server: WebServer, machine: WebServerMachine) -> dict[str, object]:
+        return {"name": web_server.name, "instanceId": machine.instance_id, "privateIp": machine.private_ip}

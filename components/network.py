@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.component import Component, Naming
+from components.rollout import Fixed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +28,13 @@ class ExistingNetwork:
 
     The subnet's default route leads to an internet gateway, and it gives no public address to what starts in it.
     `after` must stand before any machine starts, because a first boot installs packages: the route, if it is made by
-    the same program.
+    the same program. `fixed` is what of it a stack keeps for life, where the stack made it.
     """
 
     vpc_id: pulumi.Input[str]
     subnet_id: pulumi.Input[str]
     after: tuple[pulumi.Resource, ...] = ()
+    fixed: pulumi.Output[tuple[Fixed, ...]] | None = None
 
 
 class Network(Component):
@@ -43,6 +45,7 @@ class Network(Component):
 
     vpc_id: pulumi.Output[str]
     subnet_id: pulumi.Output[str]
+    fixed: pulumi.Output[tuple[Fixed, ...]]
 
     def __init__(self, name: str, *, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts=opts)
@@ -52,7 +55,8 @@ class Network(Component):
             enable_dns_support=True,
             enable_dns_hostnames=True,
             tags=args.naming.tags("vpc"),
-            opts=self.child_opts(protect=args.protect),
+            # A stack keeps its network for life: a change would replace everything at once. See components.rollout.
+            opts=self.child_opts(protect=args.protect, ignore_changes=("cidrBlock",)),
         )
         gateway = aws.ec2.InternetGateway(
             "internet-gateway",
@@ -68,7 +72,7 @@ class Network(Component):
             # Directors bring their own Elastic IPs: an automatic public address does not survive a stop of the owner.
             map_public_ip_on_launch=False,
             tags=args.naming.tags("subnet"),
-            opts=self.child_opts(protect=args.protect),
+            opts=self.child_opts(protect=args.protect, ignore_changes=("cidrBlock", "availabilityZone")),
         )
         table = aws.ec2.RouteTable(
             "route-table",
@@ -91,4 +95,12 @@ class Network(Component):
         )
         self.vpc_id = vpc.id
         self.subnet_id = subnet.id
+        self.fixed = pulumi.Output.all(vpc.cidr_block, subnet.cidr_block, subnet.availability_zone).apply(
+            lambda found: (
+                Fixed(key="vpcCidr", wanted=args.vpc_cidr, found=found[0]),
+                Fixed(key="subnetCidr", wanted=args.subnet_cidr, found=found[1]),
+                # Where the choice is AWS's, whatever it chose is what was wanted.
+                Fixed(key="availabilityZone", wanted=args.availability_zone or found[2], found=found[2]),
+            )
+        )
         self.register_outputs({"vpcId": self.vpc_id, "subnetId": self.subnet_id})

@@ -26,7 +26,7 @@ def _camel(values: Mapping[str, object]) -> dict[str, object]:
 HEALTH_CHECK_KEYS = _camel(asdict(HealthCheck()))
 SERVICE_KEYS = {"protocol": "tcp"} | _camel(asdict(Service())) | {"healthCheck": HEALTH_CHECK_KEYS}
 VRRP_KEYS = _camel(asdict(Vrrp())) | {"password": ""}
-DIRECTOR_KEYS = {"address": REQUIRED, "priority": REQUIRED}
+DIRECTOR_KEYS = {"address": REQUIRED, "priority": REQUIRED, "planned": False}
 WEB_SERVER_KEYS = {"address": REQUIRED, "weight": 100}
 NOTIFICATION_KEYS = {"smtpServer": REQUIRED, "from": REQUIRED, "to": REQUIRED}
 
@@ -46,6 +46,7 @@ DEFAULTS: Mapping[str, object] = {
     "vrrp": VRRP_KEYS,
     "notification": {},
     "clientCidrs": ["0.0.0.0/0"],
+    "rollout": ["web-*"],
     "protect": False,
     "production": False,
     "tags": {},
@@ -76,6 +77,7 @@ class Settings:
     """A config that passed every rule. Keys, meanings and defaults are described in Pulumi.yaml.
 
     Exactly one of `image_id` and `image_name` is not empty. An empty `availability_zone` leaves the choice to AWS.
+    `planned` names the directors that the others count with already and that are not made yet.
     """
 
     account: Account
@@ -84,6 +86,7 @@ class Settings:
     availability_zone: str
     virtual_ip: str
     directors: tuple[Director, ...]
+    planned: frozenset[str]
     director_instance_type: str
     web_servers: tuple[WebServer, ...]
     web_server_instance_type: str
@@ -93,6 +96,7 @@ class Settings:
     vrrp: Vrrp
     notification: Notification | None
     client_cidrs: tuple[str, ...]
+    rollout: tuple[str, ...]
     protect: bool
     production: bool
     tags: Mapping[str, str]
@@ -141,7 +145,8 @@ def _read(fields: Fields, faults: Faults) -> Settings:
             lambda text: re.fullmatch(r"[a-z0-9-]*", text) is not None,
         ),
         virtual_ip=fields.address("virtualIp"),
-        directors=_directors(fields),
+        directors=(directors := _directors(fields))[0],
+        planned=directors[1],
         director_instance_type=_instance_type(fields, "directorInstanceType"),
         web_servers=_web_servers(fields),
         web_server_instance_type=_instance_type(fields, "webServerInstanceType"),
@@ -160,6 +165,9 @@ def _read(fields: Fields, faults: Faults) -> Settings:
         notification=_notification(fields, faults),
         client_cidrs=fields.texts(
             "clientCidrs", "must be an IPv4 network such as 198.51.100.0/24 (the load balancer has no IPv6)", is_network
+        ),
+        rollout=fields.texts(
+            "rollout", "must be the name of a machine such as director-1, or a pattern such as web-*", _is_machine
         ),
         protect=fields.flag("protect"),
         production=fields.flag("production"),
@@ -192,14 +200,21 @@ def _instance_type(fields: Fields, key: str) -> str:
     )
 
 
-def _directors(fields: Fields) -> tuple[Director, ...]:
+def _is_machine(text: str) -> bool:
+    return re.fullmatch(r"[a-z0-9*?-]{1,40}", text) is not None
+
+
+def _directors(fields: Fields) -> tuple[tuple[Director, ...], frozenset[str]]:
+    """All directors, and the names of those that are planned only."""
     records = fields.records("directors", DIRECTOR_KEYS, 2, 254)
-    return tuple(
+    directors = tuple(
         Director(
             name=f"director-{number}", address=record.address("address"), priority=record.integer("priority", 1, 254)
         )
         for number, record in enumerate(records, 1)
     )
+    planned = [one.name for one, record in zip(directors, records, strict=True) if record.flag("planned")]
+    return directors, frozenset(planned)
 
 
 def _web_servers(fields: Fields) -> tuple[WebServer, ...]:

@@ -6,7 +6,8 @@ import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
 
-from components.fields import Faults, is_address
+from components.fields import Faults, is_address, nearest
+from components.rollout import is_named
 
 if TYPE_CHECKING:
     from components.settings import Settings
@@ -42,6 +43,7 @@ def check(settings: Settings, faults: Faults) -> None:
     _check_networks(settings, faults)
     _check_addresses(settings, faults)
     _check_machines(settings, faults)
+    _check_rollout(settings, faults)
     _check_image(settings, faults)
     _check_architectures(settings, faults)
     _check_production(settings, faults)
@@ -114,6 +116,24 @@ def _check_machines(settings: Settings, faults: Faults) -> None:
         faults.add(weights[0], 0, "must be above 0 for at least one web server, else nobody answers")
     if faults.sound("directorInstanceType"):
         check_address_limit("directorInstanceType", settings.director_instance_type, VIRTUAL_IPS, faults)
+
+
+def _check_rollout(settings: Settings, faults: Faults) -> None:
+    made = [director.name for director in settings.directors if director.name not in settings.planned]
+    if len(made) < 2 and settings.planned and faults.sound("directors"):
+        allowed = "must be false for at least two directors: one alone has nobody to take over"
+        first = next(index for index, director in enumerate(settings.directors) if director.name in settings.planned)
+        faults.add(f"directors[{first}].planned", True, allowed)
+    if not faults.sound("rollout", "directors", "webServers"):
+        return
+    names = [*made, *(server.name for server in settings.web_servers)]
+    for index, entry in enumerate(settings.rollout):
+        if faults.sound(f"rollout[{index}]") and not any(is_named(name, [entry]) for name in names):
+            faults.add(f"rollout[{index}]", entry, f"names no machine of this stack{nearest(entry, names)}")
+    named = [name for name in made if is_named(name, settings.rollout)]
+    if len(named) > 1:
+        allowed = f"must name one director at most, not {', '.join(named)}: the others serve meanwhile"
+        faults.add("rollout", list(settings.rollout), allowed)
 
 
 def check_address_limit(key: str, instance_type: str, virtual_ips: int, faults: Faults) -> None:

@@ -17,6 +17,7 @@ from userdata.templates import HERE, fill
 from userdata.values import Director, LoadBalancer, Service, WebServer
 
 LIMIT_BYTES = 16384  # EC2 user guide, "Instance user data": raw form, before base64
+DIRECTORS_LINE = "# Directors: "
 ARCHIVE_PATH = "/var/lib/lvs-aws/static.tar.bz2"
 
 
@@ -35,7 +36,8 @@ def director_user_data(balancer: LoadBalancer, director: Director) -> str:
         "etc/lvs-aws/director.nft": _director_nft(balancer) + "\n",
         "etc/lvs-aws/keepalived.conf": keepalived_config(balancer, director),
     }
-    return _cloud_config(director.name, balancer, files, _director_static())
+    everybody = " ".join(one.address for one in balancer.directors)
+    return _cloud_config(director.name, balancer, files, _director_static(), f"{DIRECTORS_LINE}{everybody}\n")
 
 
 def web_server_user_data(balancer: LoadBalancer, web_server: WebServer) -> str:
@@ -98,7 +100,15 @@ def _nginx_server(service: Service, web_server: WebServer) -> str:
     )
 
 
-def _cloud_config(name: str, balancer: LoadBalancer, files: Mapping[str, str], static: Mapping[str, bytes]) -> str:
+def known_directors(user_data: str) -> frozenset[str]:
+    """The addresses of the directors that a director with this user data counts with, its own among them."""
+    lines = [line for line in user_data.splitlines() if line.startswith(DIRECTORS_LINE)]
+    return frozenset(lines[0].removeprefix(DIRECTORS_LINE).split()) if lines else frozenset()
+
+
+def _cloud_config(
+    name: str, balancer: LoadBalancer, files: Mapping[str, str], static: Mapping[str, bytes], counts_with: str = ""
+) -> str:
     """Put a machine's parts together; the largest configurations go into the archive as far as the limit demands."""
     plain, packed = dict(files), dict(static)
     while True:
@@ -109,6 +119,7 @@ def _cloud_config(name: str, balancer: LoadBalancer, files: Mapping[str, str], s
             "common/cloud-config.yaml.j2",
             name=name,
             virtual_ip=balancer.virtual_ip,
+            counts_with=counts_with,
             files="\n".join(parts),
             archive_path=ARCHIVE_PATH,
         )

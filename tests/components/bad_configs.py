@@ -23,8 +23,23 @@ def mail(**fields: Any) -> dict[str, Any]:
     }
 
 
+def planned(first: Any, second: Any) -> dict[str, Any]:
+    two = directors(("10.0.0.36", 254), ("10.0.0.56", 253))
+    return {"directors": [{**two[0], "planned": first}, {**two[1], "planned": second}]}
+
+
 # (what is set beside LEAST, the key of the one fault, a word of what is allowed)
 BAD: list[tuple[dict[str, Any], str, str]] = [
+    ({"rollout": "director-1"}, "rollout", "must be a list"),
+    ({"rollout": [1]}, "rollout[0]", "name of a machine"),
+    ({"rollout": ["Web-1"]}, "rollout[0]", "name of a machine"),
+    ({"rollout": ["director-3"]}, "rollout[0]", "did you mean director-"),
+    ({"rollout": ["web-1", "web-1"]}, "rollout[1]", "twice"),
+    ({"rollout": ["web-3*"]}, "rollout[0]", "names no machine"),
+    ({"rollout": ["director-1", "director-2"]}, "rollout", "one director at most, not director-1, director-2"),
+    ({"rollout": ["*"]}, "rollout", "one director at most"),
+    (planned(False, True), "directors[1].planned", "at least two"),
+    (planned("yes", False), "directors[0].planned", "true or false"),
     ({"vpcCidr": "10.0.0.0"}, "vpcCidr", "IPv4 network"),
     ({"vpcCidr": "10.0.0.1/16"}, "vpcCidr", "IPv4 network"),
     ({"vpcCidr": "fd00::/56"}, "vpcCidr", "IPv4 network"),

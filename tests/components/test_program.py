@@ -270,10 +270,51 @@ def test_protect_guards_what_cannot_be_had_again(protect: bool) -> None:
     assert protected == ({"elastic-ip", "vpc", "subnet"} if protect else set())
 
 
-def test_nothing_is_imported_ignored_or_kept(either: Recording) -> None:
+def test_nothing_is_imported_or_kept_and_only_what_must_not_change_at_once_is_ignored(either: Recording) -> None:
+    ignored = {}
     for one in either.resources:
         request = one.request
-        assert not (request.importId or request.ignoreChanges or request.retainOnDelete or request.aliases), one.name
+        assert not (request.importId or request.retainOnDelete or request.aliases), one.name
+        if request.ignoreChanges:
+            ignored[one.name] = tuple(request.ignoreChanges)
+    # As the wire has them: names of inputs as the SDK translates them.
+    held = ("ami", "instanceType", "subnetId", "privateIp", "userData")
+    assert ignored == {
+        "vpc": ("cidrBlock",),
+        "subnet": ("cidrBlock", "availabilityZone"),
+        "virtual-ip": ("cidrBlock",),
+        "director-1": held,
+        "director-2": held,
+    }
+
+
+@pytest.mark.parametrize(
+    ("rollout", "held"),
+    [
+        ([], {"director-1", "director-2", "web-1", "web-2"}),
+        (["director-2"], {"director-1", "web-1", "web-2"}),
+        (["director-1", "web-*"], {"director-2"}),
+        (["web-2"], {"director-1", "director-2", "web-1"}),
+    ],
+)
+def test_only_named_machines_take_a_new_configuration(rollout: list[str], held: set[str]) -> None:
+    recording = run_program({**LEAST, "lvs-aws:rollout": json.dumps(rollout)})
+    assert {one.name for one in recording.of_type("Instance") if one.request.ignoreChanges} == held
+
+
+def test_a_planned_director_is_a_peer_and_not_a_machine() -> None:
+    third = {"address": "10.0.0.57", "priority": 252}
+    two = [{"address": "10.0.0.36", "priority": 254}, {"address": "10.0.0.56", "priority": 253}]
+    recordings = [
+        run_program({**LEAST, "lvs-aws:directors": json.dumps([*two, director])})
+        for director in ({**third, "planned": True}, third)
+    ]
+    texts = [[one.inputs["userData"] for one in recording.of_type("Instance")] for recording in recordings]
+    assert [len(each) for each in texts] == [4, 5]
+    # Nothing changes for the others when it is made: they counted with it.
+    assert set(texts[0]) < set(texts[1])
+    assert "10.0.0.57" in recordings[0].one("Instance", "director-1").inputs["userData"]
+    assert [one["name"] for one in recordings[0].outputs["directors"]] == ["director-1", "director-2"]
 
 
 def test_outputs(update: Recording) -> None:
@@ -298,6 +339,7 @@ def test_outputs(update: Recording) -> None:
         "webServers": [
             {"name": name, "instanceId": f"id-{name}", "privateIp": address} for name, address in WEB_SERVERS.items()
         ],
+        "pendingMachines": [],
         "imageId": IMAGE,
         "vpcId": "id-vpc",
         "subnetId": "id-subnet",

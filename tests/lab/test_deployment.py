@@ -136,7 +136,10 @@ def test_user_data_is_the_same_whatever_image_boots(
         return found
 
     one_web_server = "webServers=[{address: 10.0.0.80}]"
-    baked, stock = deployed(one_web_server), deployed(one_web_server, f"imageId={STOCK_IMAGE_ID}")
+    other_image = f"imageId={STOCK_IMAGE_ID}"
+    baked = deployed(one_web_server)
+    deployed(one_web_server, other_image, "rollout=[director-1, web-1]")
+    stock = deployed(one_web_server, other_image, "rollout=[director-2]")
     assert baked.keys() == stock.keys() == {"director-1", "director-2", "web-1"}
     assert {image for image, _ in baked.values()} == {CATALOGUE[0].id}
     assert {image for image, _ in stock.values()} == {STOCK_IMAGE_ID}
