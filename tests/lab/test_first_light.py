@@ -102,3 +102,13 @@ def test_a_killed_owner_is_replaced_and_comes_back_as_standby(lab: LabUnderTest)
     lab.wait("the killed director as BACKUP", lambda: lab.machine(before)["vrrp"] == "BACKUP", seconds=240)
     assert lab.status()["owner"] == other  # it does not take the address back
     assert lab.page() is not None
+
+
+def test_after_that_failover_there_is_nothing_to_do_and_up_moves_nothing(lab: LabUnderTest) -> None:
+    """The address is where the deployment did not put it: that is no drift, and not what `up` is there to mend."""
+    owner = lab.status()["owner"]
+    for verb in (("preview", "--refresh"), ("refresh",), ("up", "--port", str(lab.port))):
+        done = lab(*verb, "--expect-no-changes", timeout=300)
+        assert done.returncode == 0, (verb, done.stdout, done.stderr)
+    assert lab.status()["owner"] == owner
+    assert lab.page() is not None

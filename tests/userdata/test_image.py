@@ -263,6 +263,7 @@ def test_units_are_started_now_and_at_every_boot(director: MachineTree):
     assert output(director.run(script)).splitlines()[1:] == [
         "systemctl daemon-reload",
         "systemctl start lvs-network.service lvs-agent.service keepalived.service",
+        "lvs-aws: this director is ready",
         "systemctl start lvs-agent.service",
         "/etc/systemd/system/lvs-network.service",
         "/etc/systemd/system/lvs-agent.service",

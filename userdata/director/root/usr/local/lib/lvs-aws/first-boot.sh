@@ -5,3 +5,5 @@ set -eu
 # Linked only now: Keepalived does not start without this file, neither while it is being installed.
 ln -sfn /etc/lvs-aws/keepalived.conf /etc/keepalived/keepalived.conf
 "${0%/*}/start-units.sh" lvs-network.service lvs-agent.service keepalived.service
+# On the console, where EC2 shows it: docs/changes.md waits for this line.
+echo 'lvs-aws: this director is ready'
