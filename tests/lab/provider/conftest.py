@@ -49,13 +49,13 @@ class Aws:
 
     configured: Configured
 
-    def make(self, type_: str, name: str, **inputs: Any) -> Resource:
+    def make(self, type_: str, name: str, timeout_seconds: float | None = None, /, **inputs: Any) -> Resource:
         """Check and create."""
         blank = Resource(type=type_, name=name)
         checked = self.configured.check(blank, inputs, seed=b"seed")
         assert checked.failures == ()
         wanted = Resource(type=type_, name=name, inputs=checked.inputs)
-        return self.configured.create(wanted, preview=False, timeout_seconds=None)
+        return self.configured.create(wanted, preview=False, timeout_seconds=timeout_seconds)
 
     def change(self, resource: Resource, **inputs: Any) -> tuple[tuple[str, ...], tuple[str, ...], Resource]:
         """Check, diff and, where nothing forces a replacement, update: what changed, what forces, the new resource."""
