@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,12 +29,14 @@ def faults(whole: str, schema: Schema, inputs: Properties) -> tuple[Failure, ...
 
 
 def with_defaults(properties: Mapping[str, Property], inputs: Properties) -> Properties:
-    """The inputs that are not None, with the defaults of those left out, in objects too."""
+    """The inputs that are not None, with the defaults of those left out, in objects too; documents as text."""
     given = {key: value for key, value in inputs.items() if value is not None}
     for name, known in properties.items():
         value = given.get(name)
         if known.default is not None:
             given.setdefault(name, known.default)
+        if known.document and isinstance(value, dict):
+            given[name] = UNKNOWN if UNKNOWN in json.dumps(value) else json.dumps(value)
         if known.nested is None or value is None:
             continue
         if isinstance(value, dict):

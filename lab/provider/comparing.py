@@ -29,10 +29,11 @@ def same(known: Property, old: Any, new: Any) -> bool:
     """Whether two values mean the same; UNKNOWN differs from everything."""
     if UNKNOWN in (old, new) or (isinstance(new, dict) and UNKNOWN in new.values()):
         return False
+    if known.nested is not None and isinstance(old or {}, dict) and isinstance(new, dict):
+        found = old or {}
+        return not any(_differs(inner, found.get(name), new.get(name)) for name, inner in known.nested.items())
     if _is_nothing(old) or _is_nothing(new):
         return _is_nothing(old) and _is_nothing(new)
-    if known.nested is not None and isinstance(old, dict) and isinstance(new, dict):
-        return not any(_differs(inner, old.get(name), new.get(name)) for name, inner in known.nested.items())
     if known.nested is not None and isinstance(old, list) and isinstance(new, list):
         return _objects(known.nested, old) == _objects(known.nested, new)
     if known.normal is not None:

@@ -25,6 +25,7 @@ class Property:
     deployed and what is wanted. `computed`: AWS chooses where the program does not, so leaving it out is no change.
     `default`: what is filled in. `normal` makes values of one meaning equal, such as sets, policies and networks.
     `wrong` says why a value is refused, or nothing. `nested` are the properties of an object or of each in a list.
+    `document`: JSON, which a program may also give as an object (pulumi-aws, TransformJSONDocument).
     """
 
     source: str
@@ -36,6 +37,7 @@ class Property:
     normal: Callable[[Any], Any] | None = None
     wrong: Callable[[Any], str] | None = None
     nested: Mapping[str, Property] | None = None
+    document: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,6 +48,7 @@ ROLE = Schema(
         "assumeRolePolicy": Property(
             source="assume_role_policy: Required; SuppressEquivalentPolicyDiffs",
             required=True,
+            document=True,
             normal=as_policy,
             wrong=json_text,
         ),
@@ -68,7 +69,11 @@ ROLE_POLICY = Schema(
     inputs={
         **named(_name(128), _name(128 - SUFFIX)),
         "policy": Property(
-            source="policy: Required; SuppressEquivalentPolicyDiffs", required=True, normal=as_policy, wrong=_policy
+            source="policy: Required; SuppressEquivalentPolicyDiffs",
+            required=True,
+            document=True,
+            normal=as_policy,
+            wrong=_policy,
         ),
         "role": Property(source="role: Required, ForceNew", required=True, replace=True, wrong=_name(64)),
     },

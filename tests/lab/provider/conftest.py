@@ -17,6 +17,7 @@ from lab.engine.events import Event
 from lab.engine.project import load_project
 from lab.engine.state import Row, load
 from lab.provider import AwsProvider
+from tests.lab.provider.everything import build
 
 REGION = "us-east-1"
 
@@ -81,6 +82,12 @@ def shared_aws(running_cloud: LocalCloud) -> Aws:
 @pytest.fixture
 def aws(cloud: LocalCloud, shared_aws: Aws) -> Aws:
     return shared_aws
+
+
+@pytest.fixture
+def world(aws: Aws) -> dict[str, Resource]:
+    """One resource of each type, by token."""
+    return build(aws.make)
 
 
 @dataclass(kw_only=True)
