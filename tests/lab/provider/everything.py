@@ -9,7 +9,10 @@ from lab.engine.contract import Properties, Resource
 
 IMAGE = "ami-0deb1a13000000001"
 POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}]}'
-TRUST = '{"Version": "2012-10-17", "Statement": []}'
+TRUST = (
+    '{"Version": "2012-10-17", "Statement": '
+    '[{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}]}'
+)
 
 
 def build(make_one: Callable[..., Resource]) -> dict[str, Resource]:
