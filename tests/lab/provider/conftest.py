@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
+import grpc
 import pytest
+from pulumi.runtime.proto import provider_pb2_grpc
 
 from lab.cloud.local import LocalCloud
 from lab.engine.contract import Configured, Resource
@@ -17,6 +21,7 @@ from lab.engine.events import Event
 from lab.engine.project import load_project
 from lab.engine.state import Row, load
 from lab.provider import AwsProvider
+from lab.provider.plugin import serve, write_plugin
 from tests.lab.provider.everything import build
 
 REGION = "us-east-1"
@@ -88,6 +93,35 @@ def aws(cloud: LocalCloud, shared_aws: Aws) -> Aws:
 def world(aws: Aws) -> dict[str, Resource]:
     """One resource of each type, by token."""
     return build(aws.make)
+
+
+@pytest.fixture
+def executable(tmp_path: Path, cloud: LocalCloud) -> Iterator[Any]:
+    """A client of the running executable."""
+    environment = {
+        **os.environ,
+        "AWS_ENDPOINT_URL": cloud.endpoint,
+        "AWS_ACCESS_KEY_ID": "lab",
+        "AWS_SECRET_ACCESS_KEY": "lab",
+    }
+    file = write_plugin(tmp_path / "plugin")
+    with subprocess.Popen([file, "127.0.0.1:1"], stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        try:
+            with grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}") as channel:
+                yield provider_pb2_grpc.ResourceProviderStub(channel)
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+
+
+@pytest.fixture
+def served(provider: AwsProvider) -> Iterator[Any]:
+    """A client of a server in this process."""
+    server, port = serve(provider, plugin_version="1.2.3")
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield provider_pb2_grpc.ResourceProviderStub(channel)
+    server.stop(grace=1).wait()
 
 
 @dataclass(kw_only=True)
