@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,13 +116,21 @@ def executable(tmp_path: Path, cloud: LocalCloud) -> Iterator[Any]:
     assert process.returncode == 0
 
 
-@pytest.fixture
-def served(provider: AwsProvider) -> Iterator[Any]:
+@contextmanager
+def plugin_of(provider: AwsProvider) -> Iterator[Any]:
     """A client of a server in this process."""
     server, port = serve(provider, plugin_version="1.2.3")
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield provider_pb2_grpc.ResourceProviderStub(channel)
-    server.stop(grace=1).wait()
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield provider_pb2_grpc.ResourceProviderStub(channel)
+    finally:
+        server.stop(grace=1).wait()
+
+
+@pytest.fixture
+def served(provider: AwsProvider) -> Iterator[Any]:
+    with plugin_of(provider) as stub:
+        yield stub
 
 
 @dataclass(kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
@@ -12,9 +12,10 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.proto import status_pb2
 
+from lab.cloud.local import LocalCloud
 from lab.engine.wire import ASSETS, SIGNATURE, to_struct
-from lab.provider import instance_changes
-from tests.lab.provider.conftest import REGION, Aws
+from lab.provider import AwsProvider, instance_changes
+from tests.lab.provider.conftest import REGION, Aws, plugin_of
 from tests.lab.provider.everything import IMAGE
 
 pytestmark = pytest.mark.cloud
@@ -26,10 +27,17 @@ NO_VPC = "vpc-0123456789abcdef0"
 Call = Callable[[Any], Any]
 
 
+@pytest.fixture(scope="module")
+def configured(running_cloud: LocalCloud) -> Iterator[Any]:
+    """Once: making clients of AWS takes longer than a test."""
+    with plugin_of(AwsProvider(endpoint_url=running_cloud.endpoint)) as stub:
+        stub.Configure(pb.ConfigureRequest(args=to_struct({"region": REGION})))
+        yield stub
+
+
 @pytest.fixture
-def stub(served: Any) -> Any:
-    served.Configure(pb.ConfigureRequest(args=to_struct({"region": REGION})))
-    return served
+def stub(cloud: LocalCloud, configured: Any) -> Any:
+    return configured
 
 
 @pytest.mark.parametrize(
@@ -116,7 +124,10 @@ def test_an_update_that_fails_half_way_is_told_with_what_is_there(stub: Any, aws
     assert "AttachInternetGateway: InvalidVpcID.NotFound" in half.reasons[0]
 
 
-def test_cancel_ends_waiting_and_keeps_what_is_half_made(stub: Any, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cancel_ends_waiting_and_keeps_what_is_half_made(
+    served: Any, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.Configure(pb.ConfigureRequest(args=to_struct({"region": REGION})))
     vpc = aws.make("aws:ec2/vpc:Vpc", "v", cidrBlock="10.0.0.0/16")
     subnet = aws.make("aws:ec2/subnet:Subnet", "s", vpcId=vpc.id, cidrBlock="10.0.0.0/24")
     waiting = threading.Event()
@@ -128,9 +139,9 @@ def test_cancel_ends_waiting_and_keeps_what_is_half_made(stub: Any, aws: Aws, mo
 
     monkeypatch.setattr(instance_changes, "instance_of", pending)
     wanted = {"ami": IMAGE, "instanceType": "t3.micro", "subnetId": subnet.id, "sourceDestCheck": True}
-    call = stub.Create.future(pb.CreateRequest(urn=INSTANCE, properties=to_struct(wanted)))
+    call = served.Create.future(pb.CreateRequest(urn=INSTANCE, properties=to_struct(wanted)))
     assert waiting.wait(60)
-    stub.Cancel(empty_pb2.Empty())
+    served.Cancel(empty_pb2.Empty())
     half = half_made(call.exception(timeout=60))
     assert half.id.startswith("i-") and "cancelled while waiting for Instance i" in half.reasons[0]
 

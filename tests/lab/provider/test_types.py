@@ -40,6 +40,8 @@ def test_unknown_types_properties_functions_and_arguments_are_named(aws: Aws) ->
         aws.configured.invoke("aws:ec2/getVpc:getVpc", {})
     with pytest.raises(ProviderError, match="colour"):
         aws.configured.invoke("aws:index/getRegion:getRegion", {"colour": "red"})
+    with pytest.raises(ProviderError, match="name: the lab has one region"):
+        aws.configured.invoke("aws:index/getRegion:getRegion", {"name": "eu-west-1"})
     assert failures(aws, INSTANCE).keys() == {"ami", "instanceType"}
     assert failures(aws, VPC, cidrBlock="10.0.0.0/16", region="eu-west-1").keys() == {"region"}
 
@@ -100,6 +102,22 @@ def test_automatic_names(aws: Aws) -> None:
     assert check(deployed, {"assumeRolePolicy": TRUST}, seed=b"2").inputs["name"] == first
     assert check(deployed, {"assumeRolePolicy": TRUST, "name": "own"}, seed=b"2").inputs["name"] == "own"
     assert check(blank, {"assumeRolePolicy": TRUST, "namePrefix": "p"}, seed=b"2").inputs["name"].startswith("p")
+
+
+def test_a_name_of_the_programs_own_is_free_only_when_the_old_one_is_gone(aws: Aws) -> None:
+    own = {"assumeRolePolicy": TRUST, "name": "own", "path": "/"}
+    moved = {**own, "path": "/moved/"}
+    assert aws.configured.diff(Resource(type=ROLE, name="role", inputs=own), moved) == Diff(
+        changed=("path",), replace=("path",), delete_before_replace=True
+    )
+    automatic = {**own, "name": "role-0123abc"}
+    by_itself = aws.configured.diff(
+        Resource(type=ROLE, name="role", inputs=automatic), {**automatic, "path": "/moved/"}
+    )
+    assert by_itself.replace == ("path",) and not by_itself.delete_before_replace
+    renamed = aws.configured.diff(Resource(type=ROLE, name="role", inputs=own), {**own, "name": "new"})
+    assert renamed.replace == ("name",) and not renamed.delete_before_replace
+    assert failures(aws, ROLE, assumeRolePolicy=TRUST, name="a", namePrefix="b").keys() == {"namePrefix"}
 
 
 @pytest.mark.parametrize(
