@@ -125,7 +125,10 @@ class ConfiguredAws:
                     kind.ready(work, id_)
                 outputs = self._observe(kind, id_, resource.inputs)
         except ProviderError as error:
-            raise self._half_done(kind, id_, resource.inputs, error) from error
+            # Not to be seen (yet) is no proof that it was not made: it is kept, with what was planned.
+            planned = self._planned(kind, resource.inputs)
+            half_done = self._half_done(kind, id_, resource.inputs, error)
+            raise half_done or InitializationError(str(error), id=id_, outputs=planned) from error
         if outputs is None:
             raise ProviderError(f"{kind.token} {id_} ({resource.name}) was gone as soon as it was made")
         return _as(resource, id=id_, outputs=outputs)
@@ -147,11 +150,8 @@ class ConfiguredAws:
         if preview:
             return {**resource.outputs, **self._planned(kind, new_inputs)}
         work = self._work(kind, resource, new_inputs, timeout_seconds or kind.schema.timeouts.update)
-        gone = f"{kind.token} {resource.id} ({resource.name}) is gone: refresh, then run the deployment again"
         try:
             with explained(f"updating {resource.name}"):
-                if self._observe(kind, resource.id, new_inputs) is None:
-                    raise ProviderError(gone)
                 if kind.retag is not None:
                     old = self._account.tagging.seen(resource.outputs.get("tagsAll") or {})
                     kind.retag(self._account, resource.id, old, self._account.tagging.seen(work.tags))
@@ -160,10 +160,13 @@ class ConfiguredAws:
                 if kind.ready is not None:
                     kind.ready(work, resource.id)
                 outputs = self._observe(kind, resource.id, new_inputs)
+                if outputs is None:
+                    raise ProviderError(f"{work.what(resource.id)} is not there")
         except ProviderError as error:
-            raise self._half_done(kind, resource.id, new_inputs, error) from error
-        if outputs is None:
-            raise ProviderError(gone)
+            half_done = self._half_done(kind, resource.id, new_inputs, error)
+            if half_done is None:
+                raise ProviderError(f"{error}; it is gone: refresh, then run the deployment again") from error
+            raise half_done from error
         return outputs
 
     def read(self, resource: Resource) -> Resource | None:
@@ -231,15 +234,16 @@ class ConfiguredAws:
             found |= {"tagsAll": tagging.seen(tags), "tags": tagging.own(tags, inputs.get("tags"))}
         return found
 
-    def _half_done(self, kind: ResourceType, id_: str, inputs: Properties, error: ProviderError) -> InitializationError:
-        """The failure with what is there now, or with what was planned where that cannot be seen either."""
+    def _half_done(
+        self, kind: ResourceType, id_: str, inputs: Properties, error: ProviderError
+    ) -> InitializationError | None:
+        """The failure with what is there now, or was planned where that cannot be asked; None where nothing is."""
         try:
             with explained(f"reading {id_}"):
                 found = self._observe(kind, id_, inputs)
         except ProviderError:
-            found = None
-        outputs = self._planned(kind, inputs) if found is None else found
-        return InitializationError(str(error), id=id_, outputs=outputs)
+            found = self._planned(kind, inputs)
+        return None if found is None else InitializationError(str(error), id=id_, outputs=found)
 
     def _one_region(self) -> str:
         return f"the lab has one region, the provider's ({self._account.region}); leave it away"

@@ -157,15 +157,15 @@ def _association(account: Account, id_: str, inputs: Properties) -> dict[str, An
 
     ReplaceRouteTableAssociation gives a new id, and Pulumi keeps the old one in its state.
     """
-    for table in account.ec2.describe_route_tables()["RouteTables"]:
-        for association in table["Associations"]:
-            replaced = table["RouteTableId"] == inputs.get("routeTableId") and (
-                association.get("SubnetId", association.get("GatewayId"))
-                == inputs.get("subnetId", inputs.get("gatewayId", "-"))
-            )
-            if association["RouteTableAssociationId"] == id_ or replaced:
-                return dict(association)
-    return None
+    of_id: Any = {"Name": "association.route-table-association-id", "Values": [id_]}
+    by_id = account.ec2.describe_route_tables(Filters=[of_id])["RouteTables"]
+    found = only(each for table in by_id for each in table["Associations"] if each["RouteTableAssociationId"] == id_)
+    if found is not None or "routeTableId" not in inputs:
+        return found
+    table = _table(account, inputs["routeTableId"])
+    wanted = inputs.get("subnetId") or inputs.get("gatewayId")
+    associations = [] if table is None else table["Associations"]
+    return only(each for each in associations if (each.get("SubnetId") or each.get("GatewayId")) == wanted)
 
 
 def _update_association(work: Work, id_: str, _changed: frozenset[str]) -> None:

@@ -42,6 +42,8 @@ def policy(action: Any, statements: Any = None) -> str:
         (VPC["tags"], {"A": "1"}, {"A": UNKNOWN}, False),
         (VPC["enableDnsHostnames"], False, None, True),
         (VPC["cidrBlock"], "x", UNKNOWN, False),
+        (VPC["cidrBlock"], UNKNOWN, UNKNOWN, False),
+        (VPC["tags"], {"A": UNKNOWN}, {"A": UNKNOWN}, False),
         (INSTANCE["vpcSecurityGroupIds"], ["a", "b"], ["b", "a"], True),
         (INSTANCE["vpcSecurityGroupIds"], ["a"], ["a", "b"], False),
         (INSTANCE["metadataOptions"], {"httpTokens": "required", "httpEndpoint": "enabled"}, {}, True),
