@@ -78,13 +78,13 @@ def _inline(rule: Any) -> Properties:
 
 def _delete_group(work: Work, id_: str) -> None:
     ec2: Any = work.account.ec2
-    if work.inputs.get("revokeRulesOnDelete") and (group := _group(work.account, id_)) is not None:
-        for revoke, rules in (
-            (ec2.revoke_security_group_ingress, group["IpPermissions"]),
-            (ec2.revoke_security_group_egress, group["IpPermissionsEgress"]),
-        ):
-            if rules:
-                revoke(GroupId=id_, IpPermissions=rules)
+    if work.inputs.get("revokeRulesOnDelete"):
+        # Its own rules, and those of other groups that point at it: they would hold it (forceRevokeSecurityGroupRules).
+        for rule in ec2.describe_security_group_rules()["SecurityGroupRules"]:
+            if id_ in (rule["GroupId"], (rule.get("ReferencedGroupInfo") or {}).get("GroupId")):
+                revoke = ec2.revoke_security_group_egress if rule["IsEgress"] else ec2.revoke_security_group_ingress
+                with absent(*RULE_GONE):
+                    revoke(GroupId=rule["GroupId"], SecurityGroupRuleIds=[rule["SecurityGroupRuleId"]])
     work.release(id_, partial(ec2.delete_security_group, GroupId=id_), "InvalidGroup.NotFound")
 
 

@@ -244,17 +244,14 @@ def test_a_protected_instance_ends_only_by_force(aws: Aws, machine: Properties) 
     assert aws.configured.read(forceful) is None
 
 
-def test_a_group_with_rules_that_point_at_it_goes_only_where_it_may_revoke_them(aws: Aws) -> None:
+def test_a_group_that_another_groups_rule_points_at_goes_only_where_it_may_revoke_it(aws: Aws) -> None:
     vpc = aws.make(VPC, "v", cidrBlock="10.0.0.0/16")
-    group = aws.make(GROUP, "g", vpcId=vpc.id, revokeRulesOnDelete=True)
-    aws.make(
-        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
-        "self",
-        securityGroupId=group.id,
-        ipProtocol="tcp",
-        fromPort=1,
-        toPort=2,
-        referencedSecurityGroupId=group.id,
-    )
-    aws.drop(group)
-    assert aws.configured.read(group) is None
+    group, other = aws.make(GROUP, "g", vpcId=vpc.id), aws.make(GROUP, "other", vpcId=vpc.id)
+    ports = {"ipProtocol": "tcp", "fromPort": 1, "toPort": 2, "referencedSecurityGroupId": group.id}
+    aws.make("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "r", securityGroupId=other.id, **ports)
+    with pytest.raises(ProviderError, match=r"SecurityGroup g \(sg-\w+\) is not let go of after 0\.01 s"):
+        aws.configured.delete(group, timeout_seconds=SHORT)
+    changed, forced, ready = aws.change(group, vpcId=vpc.id, revokeRulesOnDelete=True)
+    assert (changed, forced) == (("revokeRulesOnDelete",), ())
+    aws.drop(ready)
+    assert aws.configured.read(ready) is None
