@@ -253,5 +253,5 @@ def test_a_group_that_another_groups_rule_points_at_goes_only_where_it_may_revok
         aws.configured.delete(group, timeout_seconds=SHORT)
     changed, forced, ready = aws.change(group, vpcId=vpc.id, revokeRulesOnDelete=True)
     assert (changed, forced) == (("revokeRulesOnDelete",), ())
-    aws.drop(ready)
+    aws.configured.delete(ready, timeout_seconds=5.0)
     assert aws.configured.read(ready) is None
