@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lab.engine.contract import ProviderError
+from lab.provider.tagging import Tagging
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -21,14 +23,14 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.25
 REPORT_EVERY_SECONDS = 15.0
-# The real provider waits up to 15 minutes for what still holds a resource; the lab lets go within a second or never.
-RELEASE_SECONDS = 30.0
-HELD = ("DependencyViolation", "DeleteConflict", "InvalidIPAddress.InUse")
+HELD = frozenset({"DependencyViolation", "DeleteConflict", "InvalidGroup.InUse"})
 PARTITION = "aws"
+AFTERWARDS = "look at `lab status` and the lab's logs, then run the deployment again: it takes up where this one ended"
+Answer = TypeVar("Answer")
 
 
 class Account:
-    """One region of the account behind an endpoint, and the tags everything in it gets."""
+    """One region of the account behind an endpoint, and whose tags are whose. `cancelled` ends all waiting."""
 
     def __init__(
         self,
@@ -36,12 +38,14 @@ class Account:
         session: boto3.Session,
         endpoint_url: str,
         region: str,
-        default_tags: Mapping[str, str],
+        tagging: Tagging,
         report: Callable[[str], None],
+        cancelled: threading.Event,
     ) -> None:
         self.region = region
-        self.default_tags = dict(default_tags)
+        self.tagging = tagging
         self.report = report
+        self._cancelled = cancelled
         config = Config(
             retries={"mode": "standard", "max_attempts": 5},
             max_pool_connections=64,
@@ -70,40 +74,57 @@ class Account:
         if changed := {key: value for key, value in new.items() if old.get(key) != value}:
             self.ec2.create_tags(Resources=[id_], Tags=tag_list(changed))
 
-    def wait(self, what: str, done: Callable[[], bool], *, seconds: float) -> None:
-        """Poll until `done`, reporting every 15 seconds; ProviderError after `seconds`."""
+    def wait(self, what: str, wanted: str, look: Callable[[], str], *, seconds: float) -> None:
+        """Look until the state is the wanted one, reporting every 15 seconds; ProviderError after `seconds`."""
         began = reported = time.monotonic()
-        while not done():
-            now = time.monotonic()
-            if now - began > seconds:
-                raise ProviderError(
-                    f"{what} did not come about within {seconds:.0f} s; look at `lab status` and the lab's logs, "
-                    "then run the deployment again: it takes up where this one ended"
-                )
-            if now - reported > REPORT_EVERY_SECONDS:
-                reported = now
-                self.report(f"waiting for {what}, {now - began:.0f} s so far")
-            time.sleep(POLL_SECONDS)
+        while (state := look()) != wanted:
+            waited = time.monotonic() - began
+            if waited >= seconds:
+                raise ProviderError(f"{what} is {state} after {seconds:g} s, not {wanted}: {AFTERWARDS}")
+            if time.monotonic() - reported > REPORT_EVERY_SECONDS:
+                reported = time.monotonic()
+                self.report(f"waiting for {what} to be {wanted}, {waited:.0f} s so far")
+            self._pause(f"{what} to be {wanted}", seconds - waited)
 
-    def release(self, call: Callable[[], object], *, gone: Iterable[str]) -> None:
-        """Make a deleting call, again while something still holds the resource, content where it is `gone`."""
-        deadline = time.monotonic() + RELEASE_SECONDS
+    def retry(
+        self, call: Callable[[], Answer], *, what: str, wanted: str, when: Callable[[ClientError], bool], seconds: float
+    ) -> Answer:
+        """Make a call, again while `when` says that its refusal passes; ProviderError with it after `seconds`."""
+        began = reported = time.monotonic()
         while True:
             try:
-                call()
+                return call()
             except ClientError as error:
-                if code(error) in gone:
-                    return
-                if code(error) not in HELD or time.monotonic() > deadline:
+                if not when(error):
                     raise
-                time.sleep(POLL_SECONDS)
-            else:
-                return
+                waited = time.monotonic() - began
+                if waited >= seconds:
+                    text = f"{what} is not {wanted} after {seconds:g} s ({refusal(error)}): {AFTERWARDS}"
+                    raise ProviderError(text) from error
+                if time.monotonic() - reported > REPORT_EVERY_SECONDS:
+                    reported = time.monotonic()
+                    self.report(f"waiting for {what} to be {wanted}, {waited:.0f} s so far ({code(error)})")
+            self._pause(f"{what} to be {wanted}", seconds - waited)
+
+    def release(self, call: Callable[[], object], *, what: str, gone: Iterable[str], seconds: float) -> None:
+        """Make a deleting call, again while something still holds the resource, content where it is `gone`."""
+        with absent(*gone):
+            self.retry(call, what=what, wanted="let go of", when=lambda error: code(error) in HELD, seconds=seconds)
+
+    def _pause(self, what: str, left: float) -> None:
+        if self._cancelled.wait(max(0.0, min(POLL_SECONDS, left))):
+            raise ProviderError(f"cancelled while waiting for {what}: {AFTERWARDS}")
 
 
 def code(error: ClientError) -> str:
     """AWS's error code, such as InvalidVpcID.NotFound."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def refusal(error: ClientError) -> str:
+    """The call, AWS's error code and its words."""
+    details = error.response.get("Error", {})
+    return f"{error.operation_name}: {details.get('Code')}: {details.get('Message')}"
 
 
 @contextmanager
@@ -122,9 +143,7 @@ def explained(what: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        details = error.response.get("Error", {})
-        text = f"{what}: {error.operation_name}: {details.get('Code')}: {details.get('Message')}"
-        raise ProviderError(text) from error
+        raise ProviderError(f"{what}: {refusal(error)}") from error
     except BotoCoreError as error:
         raise ProviderError(f"{what}: {error}") from error
 

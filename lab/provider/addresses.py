@@ -7,7 +7,8 @@ from typing import Any
 from lab.engine.contract import Properties
 from lab.names import internal_name, public_name
 from lab.provider.account import Account, absent, given, only, tag_specifications, tags_of
-from lab.provider.registry import Property, ResourceType, Work
+from lab.provider.registry import ResourceType, Work
+from lab.provider.schema import addresses as schema
 
 HOLDERS = {
     "instance": "InstanceId",
@@ -23,12 +24,26 @@ def _allocate(work: Work) -> str:
 
 def _associate_declared(work: Work, id_: str) -> None:
     """Associate it where the program says with what. Where it does not, the holder is somebody else's business."""
+    work.wait(id_, "allocated", lambda: "gone" if _address(work.account, id_) is None else "allocated")
     holder = {theirs: work.inputs[ours] for ours, theirs in HOLDERS.items() if work.inputs.get(ours)}
     if not holder:
         return
-    address: Any = _address(work.account, id_) or {}
-    if any(address.get(key) != value for key, value in holder.items()):
+
+    def state() -> str:
+        address: Any = _address(work.account, id_) or {}
+        held = all(address.get(key) == value for key, value in holder.items())
+        return "associated" if held else "not associated"
+
+    if state() != "associated":
         work.account.ec2.associate_address(AllocationId=id_, AllowReassociation=True, **holder)
+    work.wait(id_, "associated", state)
+
+
+def _disassociate_state(work: Work, _id: str, _changed: frozenset[str]) -> None:
+    """Take away the association the state knows, as the real provider before it makes another one."""
+    if association := work.outputs.get("associationId"):
+        with absent("InvalidAssociationID.NotFound"):
+            work.account.ec2.disassociate_address(AssociationId=association)
 
 
 def _address(account: Account, id_: str) -> dict[str, Any] | None:
@@ -67,12 +82,10 @@ def _read(account: Account, id_: str, inputs: Properties) -> Properties | None:
 
 
 def _release(work: Work, id_: str) -> None:
-    """Like the real provider: disassociate the association of the state only, then release."""
-    if association := work.outputs.get("associationId"):
-        with absent("InvalidAssociationID.NotFound"):
-            work.account.ec2.disassociate_address(AssociationId=association)
-    gone = ["InvalidAllocationID.NotFound"]
-    work.account.release(lambda: work.account.ec2.release_address(AllocationId=id_), gone=gone)
+    """Like the real provider: disassociate the association of the state only, then release, once."""
+    _disassociate_state(work, id_, frozenset())
+    with absent("InvalidAllocationID.NotFound"):
+        work.account.ec2.release_address(AllocationId=id_)
 
 
 def _associate(work: Work) -> str:
@@ -88,6 +101,13 @@ def _associate(work: Work) -> str:
         )
     )
     return made["AssociationId"]
+
+
+def _ready_association(work: Work, id_: str) -> None:
+    def state() -> str:
+        return "not associated" if _read_association(work.account, id_, work.inputs) is None else "associated"
+
+    work.wait(id_, "associated", state)
 
 
 def _read_association(account: Account, id_: str, inputs: Properties) -> Properties | None:
@@ -110,37 +130,23 @@ def _disassociate(work: Work, id_: str) -> None:
         work.account.ec2.disassociate_address(AssociationId=id_)
 
 
-COMPUTED_FORCES_NEW = Property(replace=True, computed=True)
-
 TYPES = (
     ResourceType(
         token="aws:ec2/eip:Eip",  # noqa: S106 - a type's name
-        inputs={
-            "domain": COMPUTED_FORCES_NEW,
-            # Unset means that whoever holds it is no drift: the directors move the service's address.
-            "instance": Property(computed=True),
-            "networkInterface": Property(computed=True),
-            "associateWithPrivateIp": Property(),
-        },
+        schema=schema.EIP,
         create=_allocate,
         ready=_associate_declared,
         read=_read,
-        update=lambda _work, _id, _changed: None,
+        update=_disassociate_state,
         updates=frozenset(HOLDERS),
         delete=_release,
         retag=Account.retag_ec2,
     ),
     ResourceType(
         token="aws:ec2/eipAssociation:EipAssociation",  # noqa: S106
-        inputs={
-            "allocationId": COMPUTED_FORCES_NEW,
-            "publicIp": COMPUTED_FORCES_NEW,
-            "instanceId": COMPUTED_FORCES_NEW,
-            "networkInterfaceId": COMPUTED_FORCES_NEW,
-            "privateIpAddress": COMPUTED_FORCES_NEW,
-            "allowReassociation": Property(replace=True),
-        },
+        schema=schema.EIP_ASSOCIATION,
         create=_associate,
+        ready=_ready_association,
         read=_read_association,
         delete=_disassociate,
     ),

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import boto3
 
-from lab.engine.contract import (
-    UNKNOWN,
-    Checked,
-    Diff,
-    Failure,
-    InitializationError,
-    Properties,
-    ProviderError,
-    Resource,
-)
+from lab.engine.contract import Checked, Diff, Failure, InitializationError, Properties, ProviderError, Resource
 from lab.provider import addresses, identity, images, instances, lookups, network, routes, security_groups
 from lab.provider.account import Account, explained
-from lab.provider.registry import Function, Property, ResourceType, Work
+from lab.provider.checking import faults, with_defaults
+from lab.provider.comparing import compare, followed
+from lab.provider.configuration import config_faults, read_settings
+from lab.provider.registry import Function, ResourceType, Work
 
 TYPES: dict[str, ResourceType] = {
     kind.token: kind
@@ -32,19 +26,6 @@ TYPES: dict[str, ResourceType] = {
 FUNCTIONS: dict[str, Function] = {
     function.token: function for module in (images, lookups) for function in module.FUNCTIONS
 }
-# Of the provider's own configuration: what it heeds, and what makes no difference in the lab.
-HEEDED = frozenset({"region", "defaultTags", "allowedAccountIds", "forbiddenAccountIds"})
-IGNORED = frozenset(
-    {
-        "version",
-        "profile",
-        "maxRetries",
-        "skipCredentialsValidation",
-        "skipMetadataApiCheck",
-        "skipRegionValidation",
-        "skipRequestingAccountId",
-    }
-)
 
 
 class AwsProvider:
@@ -66,37 +47,35 @@ class AwsProvider:
         self._endpoint_url = endpoint_url
         self._session = session or _administrator
         self._report = report
+        self._cancelled = threading.Event()
 
     def check_config(self, inputs: Properties) -> Checked:
-        """Refuse what is unknown or missing; nested values arrive as JSON text, as with the real provider."""
-        failures = [
-            Failure(
-                property=key, reason=f"the lab's aws provider does not know it; it heeds {', '.join(sorted(HEEDED))}"
-            )
-            for key in sorted(inputs.keys() - HEEDED - IGNORED)
-        ]
-        if not inputs.get("region"):
-            failures.append(Failure(property="region", reason="missing: set aws:region, or region of the provider"))
-        return Checked(inputs=inputs, failures=tuple(failures))
+        """Refuse what is unknown, wrong or missing; nested values may be JSON text, as with the real provider."""
+        return Checked(inputs=inputs, failures=config_faults(inputs))
 
     def configure(self, inputs: Mapping[str, Any]) -> ConfiguredAws:
         """The provider in a region, with its default tags. Raises ProviderError for an account that is not allowed."""
-        tags = (_parsed(inputs.get("defaultTags")) or {}).get("tags") or {}
+        if wrong := config_faults(dict(inputs)):
+            raise ProviderError(f"aws provider: {_all(wrong)}")
+        settings = read_settings(inputs)
         account = Account(
             session=self._session(),
             endpoint_url=self._endpoint_url,
-            region=str(inputs["region"]),
-            default_tags=tags,
+            region=settings.region,
+            tagging=settings.tagging,
             report=self._report,
+            cancelled=self._cancelled,
         )
-        allowed = _parsed(inputs.get("allowedAccountIds"))
-        forbidden = _parsed(inputs.get("forbiddenAccountIds")) or []
-        if allowed or forbidden:
+        if settings.allowed or settings.forbidden:
             with explained("aws provider"):
                 number = account.id
-            if number in forbidden or (allowed and number not in allowed):
+            if number in settings.forbidden or (settings.allowed and number not in settings.allowed):
                 raise ProviderError(f"AWS account ID not allowed: {number}")
         return ConfiguredAws(account)
+
+    def cancel(self) -> None:
+        """End all waiting, for good: what is half made is told as such."""
+        self._cancelled.set()
 
 
 class ConfiguredAws:
@@ -106,53 +85,38 @@ class ConfiguredAws:
         self._account = account
 
     def check(self, resource: Resource, new_inputs: Properties, *, seed: bytes) -> Checked:
-        """Fill in defaults and an automatic name; refuse unknown and missing properties."""
+        """Fill in defaults and an automatic name; refuse what is unknown, wrong, missing or contradictory."""
         kind = _kind(resource.type)
-        known = _properties(kind)
-        inputs = {key: value for key, value in new_inputs.items() if value is not None}
-        failures = [
-            Failure(
-                property=key,
-                reason=f"the lab's aws provider does not know it; of {kind.token} it knows {', '.join(sorted(known))}",
-            )
-            for key in sorted(inputs.keys() - known.keys())
-        ]
-        for key, declared in known.items():
-            if declared.required and key not in inputs:
-                failures.append(Failure(property=key, reason="missing required property"))
-            if declared.default is not None:
-                inputs.setdefault(key, declared.default)
-        if kind.regional and inputs.setdefault("region", self._account.region) != self._account.region:
-            reason = f"the lab has one region, the provider's ({self._account.region}); leave it away"
-            failures.append(Failure(property="region", reason=reason))
-        if kind.named and "name" not in inputs:
+        inputs = with_defaults(kind.inputs, new_inputs)
+        failures = list(faults(kind.token, kind.schema, inputs))
+        if "region" in kind.inputs and inputs.setdefault("region", self._account.region) != self._account.region:
+            failures.append(Failure(property="region", reason=self._one_region()))
+        if "namePrefix" in inputs and "name" in inputs:
+            failures.append(Failure(property="namePrefix", reason="conflicts with name: give one of the two"))
+        elif "name" in kind.inputs and "name" not in inputs and not failures:
             inputs["name"] = _automatic_name(resource, inputs.pop("namePrefix", None), seed)
-        if kind.validate is not None and not failures:
-            failures.extend(kind.validate(inputs))
         return Checked(inputs=inputs, failures=tuple(failures))
 
     def diff(self, resource: Resource, new_inputs: Properties) -> Diff:
-        """Compare deployed and new inputs; tags with those found, so that changed default tags count."""
+        """Compare what was last seen deployed with new inputs, so that drift a refresh has found counts."""
         kind = _kind(resource.type)
-        changed, replaced = [], []
-        for key, declared in _properties(kind).items():
-            old, new = resource.inputs.get(key), new_inputs.get(key)
-            if (new is None and declared.computed) or _same(declared, old, new):
-                continue
-            changed.append(key)
-            if declared.replace(new_inputs) if callable(declared.replace) else declared.replace:
-                replaced.append(key)
+        deployed = {name: resource.outputs.get(name, resource.inputs.get(name)) for name in kind.inputs}
+        changed, replaced = compare(kind.inputs, deployed, new_inputs)
         deployed_tags = resource.outputs.get("tagsAll") if kind.retag is not None else None
-        if deployed_tags is not None and "tags" not in changed and self._tags(new_inputs) != deployed_tags:
-            changed.append("tagsAll")
-        return Diff(changed=tuple(changed), replace=tuple(replaced))
+        if deployed_tags is not None and "tags" not in changed:
+            wanted = self._account.tagging.all(new_inputs.get("tags"))
+            changed += () if wanted == self._account.tagging.seen(deployed_tags) else ("tagsAll",)
+        keeps_its_name = "name" in resource.inputs and "name" not in replaced and not _is_automatic(resource)
+        # A name of the program's own is taken until the old one is gone (bridge: nameRequiresDeleteBeforeReplace).
+        return Diff(changed=changed, replace=replaced, delete_before_replace=bool(replaced) and keeps_its_name)
 
     def create(self, resource: Resource, *, preview: bool, timeout_seconds: float | None) -> Resource:
         """Make it, wait until it is ready, and read back its outputs."""
         kind = _kind(resource.type)
         if preview:
             return _as(resource, id="", outputs=self._planned(kind, resource.inputs))
-        work = self._work(resource, resource.inputs, timeout_seconds)
+        seconds = timeout_seconds or kind.schema.timeouts.create
+        work = self._work(kind, resource, resource.inputs, seconds)
         with explained(f"creating {resource.name}"):
             id_ = kind.create(work)
         try:
@@ -161,16 +125,21 @@ class ConfiguredAws:
                     kind.ready(work, id_)
                 outputs = self._observe(kind, id_, resource.inputs)
         except ProviderError as error:
-            outputs = self._planned(kind, resource.inputs)
-            raise InitializationError(str(error), id=id_, outputs=outputs) from error
+            # Not to be seen (yet) is no proof that it was not made: it is kept, with what was planned.
+            planned = self._planned(kind, resource.inputs)
+            half_done = self._half_done(kind, id_, resource.inputs, error)
+            raise half_done or InitializationError(str(error), id=id_, outputs=planned) from error
         if outputs is None:
-            raise ProviderError(f"{kind.token} {id_} was gone as soon as it was made")
+            raise ProviderError(f"{kind.token} {id_} ({resource.name}) was gone as soon as it was made")
         return _as(resource, id=id_, outputs=outputs)
 
     def update(
         self, resource: Resource, new_inputs: Properties, *, preview: bool, timeout_seconds: float | None
     ) -> Properties:
-        """Change what can be changed in place; ProviderError names what the lab cannot change."""
+        """Change what can be changed in place; ProviderError names what the lab cannot change.
+
+        What fails half way is an InitializationError with what is there now: the next `up` does the rest.
+        """
         kind = _kind(resource.type)
         changed = frozenset(self.diff(resource, new_inputs).changed) - {"tags", "tagsAll"}
         if refused := sorted(changed - kind.updates):
@@ -180,38 +149,48 @@ class ConfiguredAws:
             )
         if preview:
             return {**resource.outputs, **self._planned(kind, new_inputs)}
-        work = self._work(resource, new_inputs, timeout_seconds)
-        with explained(f"updating {resource.name}"):
-            if kind.retag is not None:
-                kind.retag(self._account, resource.id, resource.outputs.get("tagsAll") or {}, work.tags)
-            if changed and kind.update is not None:
-                kind.update(work, resource.id, changed)
-            if kind.ready is not None:
-                kind.ready(work, resource.id)
-            outputs = self._observe(kind, resource.id, new_inputs)
-        if outputs is None:
-            raise ProviderError(f"{kind.token} {resource.id} ({resource.name}) is gone: `lab down` and `lab up`")
+        work = self._work(kind, resource, new_inputs, timeout_seconds or kind.schema.timeouts.update)
+        try:
+            with explained(f"updating {resource.name}"):
+                if kind.retag is not None:
+                    old = self._account.tagging.seen(resource.outputs.get("tagsAll") or {})
+                    kind.retag(self._account, resource.id, old, self._account.tagging.seen(work.tags))
+                if changed and kind.update is not None:
+                    kind.update(work, resource.id, changed)
+                if kind.ready is not None:
+                    kind.ready(work, resource.id)
+                outputs = self._observe(kind, resource.id, new_inputs)
+                if outputs is None:
+                    raise ProviderError(f"{work.what(resource.id)} is not there")
+        except ProviderError as error:
+            half_done = self._half_done(kind, resource.id, new_inputs, error)
+            if half_done is None:
+                raise ProviderError(f"{error}; it is gone: refresh, then run the deployment again") from error
+            raise half_done from error
         return outputs
 
     def read(self, resource: Resource) -> Resource | None:
-        """What there is now. An input follows its output only where that has changed since it was deployed."""
+        """What there is now. An input follows what is found where that means something else."""
         kind = _kind(resource.type)
-        with explained(f"reading {resource.id}"):
+        with explained(f"reading {resource.name or resource.id}"):
             outputs = self._observe(kind, resource.id, resource.inputs)
         if outputs is None:
             return None
-        if resource.outputs:
-            drifted = {key for key in resource.inputs if resource.outputs.get(key) != outputs.get(key)}
-            inputs = {key: outputs.get(key) if key in drifted else value for key, value in resource.inputs.items()}
+        if resource.inputs:
+            inputs = {
+                name: followed(kind.inputs[name], value, outputs.get(name)) if name in kind.inputs else value
+                for name, value in resource.inputs.items()
+            }
         else:
-            known = _properties(kind)
-            inputs = {key: value for key, value in outputs.items() if key in known and value not in (None, "", [], {})}
+            inputs = {key: value for key, value in outputs.items() if key in kind.inputs and value not in _EMPTY}
         return Resource(type=resource.type, name=resource.name, id=resource.id, inputs=inputs, outputs=outputs)
 
     def delete(self, resource: Resource, *, timeout_seconds: float | None) -> None:
         """Remove it and wait until it is gone."""
+        kind = _kind(resource.type)
         with explained(f"deleting {resource.name}"):
-            _kind(resource.type).delete(self._work(resource, resource.inputs, timeout_seconds), resource.id)
+            seconds = timeout_seconds or kind.schema.timeouts.delete
+            kind.delete(self._work(kind, resource, resource.inputs, seconds), resource.id)
 
     def invoke(self, token: str, args: Properties) -> Properties:
         """Call a function; unknown functions and arguments are refused by name."""
@@ -220,41 +199,57 @@ class ConfiguredAws:
             raise ProviderError(
                 f"the lab's aws provider has no function {token}; it has {', '.join(sorted(FUNCTIONS))}"
             )
-        args = {key: value for key, value in args.items() if value is not None}
-        if unknown := sorted(args.keys() - function.args):
-            raise ProviderError(f"{token}: the lab's aws provider does not know {', '.join(unknown)}")
+        args = with_defaults(function.schema.inputs, args)
+        if wrong := faults(token, function.schema, args):
+            raise ProviderError(f"{token}: {_all(wrong)}")
+        if args.get("region", self._account.region) != self._account.region:
+            raise ProviderError(f"{token}: region: {self._one_region()}")
         with explained(token):
             return function.call(self._account, args)
 
-    def _work(self, resource: Resource, inputs: Properties, timeout_seconds: float | None) -> Work:
+    def _work(self, kind: ResourceType, resource: Resource, inputs: Properties, seconds: float) -> Work:
         return Work(
             account=self._account,
+            type=kind.token,
             name=resource.name,
             inputs=inputs,
             outputs=resource.outputs,
-            tags=self._tags(inputs) if _kind(resource.type).retag is not None else {},
-            timeout_seconds=timeout_seconds,
+            tags=self._account.tagging.given(inputs.get("tags")) if kind.retag is not None else {},
+            seconds=seconds,
         )
-
-    def _tags(self, inputs: Properties) -> Any:
-        own = inputs.get("tags") or {}
-        return UNKNOWN if own == UNKNOWN else dict(sorted({**self._account.default_tags, **own}.items()))
 
     def _planned(self, kind: ResourceType, inputs: Properties) -> Properties:
         """The outputs that are known before anything is done."""
-        return {**inputs, **({"tagsAll": self._tags(inputs)} if kind.retag is not None else {})}
+        tags = {"tagsAll": self._account.tagging.all(inputs.get("tags"))} if kind.retag is not None else {}
+        return {**inputs, **tags}
 
     def _observe(self, kind: ResourceType, id_: str, inputs: Properties) -> Properties | None:
         found = kind.read(self._account, id_, inputs)
         if found is None:
             return None
-        if kind.regional:
+        if "region" in kind.inputs:
             found = {"region": self._account.region, **found}
         if kind.retag is not None:
-            defaults, own = self._account.default_tags, inputs.get("tags") or {}
-            tags = {k: v for k, v in found["tagsAll"].items() if defaults.get(k) != v or own.get(k) == v}
-            found["tags"] = tags or None
+            tagging, tags = self._account.tagging, found["tagsAll"]
+            found |= {"tagsAll": tagging.seen(tags), "tags": tagging.own(tags, inputs.get("tags"))}
         return found
+
+    def _half_done(
+        self, kind: ResourceType, id_: str, inputs: Properties, error: ProviderError
+    ) -> InitializationError | None:
+        """The failure with what is there now, or was planned where that cannot be asked; None where nothing is."""
+        try:
+            with explained(f"reading {id_}"):
+                found = self._observe(kind, id_, inputs)
+        except ProviderError:
+            found = self._planned(kind, inputs)
+        return None if found is None else InitializationError(str(error), id=id_, outputs=found)
+
+    def _one_region(self) -> str:
+        return f"the lab has one region, the provider's ({self._account.region}); leave it away"
+
+
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 def _administrator() -> boto3.Session:
@@ -268,46 +263,21 @@ def _kind(token: str) -> ResourceType:
     return TYPES[token]
 
 
-def _properties(kind: ResourceType) -> dict[str, Property]:
-    known = dict(kind.inputs)
-    if kind.regional:
-        known["region"] = Property(replace=True, computed=True)
-    if kind.retag is not None:
-        known["tags"] = Property()
-    if kind.named:
-        known |= {"name": Property(replace=True, computed=True), "namePrefix": Property(replace=True, computed=True)}
-    return known
-
-
 def _automatic_name(resource: Resource, prefix: str | None, seed: bytes) -> str:
     """NAME-7 hex digits as the real provider does, the deployed one where that was made here."""
     start = f"{resource.name}-" if prefix is None else prefix
-    deployed = str(resource.inputs.get("name", ""))
-    if re.fullmatch(re.escape(start) + "[0-9a-f]{7}", deployed):
-        return deployed
+    if _is_automatic(resource, start):
+        return str(resource.inputs["name"])
     return start + hashlib.sha256(seed + resource.type.encode()).hexdigest()[:7]
 
 
-def _same(declared: Property, old: Any, new: Any) -> bool:
-    if UNKNOWN in (old, new):
-        return False
-    if declared.json and isinstance(old, str) and isinstance(new, str):
-        try:
-            return bool(json.loads(old) == json.loads(new))
-        except ValueError:
-            return old == new
-    if declared.unordered and isinstance(old, list) and isinstance(new, list):
-        return sorted(map(_text, old)) == sorted(map(_text, new))
-    return bool(old == new)
+def _is_automatic(resource: Resource, start: str | None = None) -> bool:
+    begin = f"{resource.name}-" if start is None else start
+    return bool(re.fullmatch(re.escape(begin) + "[0-9a-f]{7}", str(resource.inputs.get("name", ""))))
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
-
-
-def _parsed(value: Any) -> Any:
-    """A nested value of a provider's configuration: JSON text on the wire."""
-    return json.loads(value) if isinstance(value, str) and value else value
+def _all(failures: tuple[Failure, ...]) -> str:
+    return "; ".join(f"{failure.property}: {failure.reason}" for failure in failures)
 
 
 def _as(resource: Resource, *, id: str, outputs: Properties) -> Resource:  # noqa: A002

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
 from lab.engine.contract import Properties
 from lab.provider.account import Account, absent, given, tag_list, tags_of
-from lab.provider.registry import Property, ResourceType, Work
+from lab.provider.normal import as_policy
+from lab.provider.registry import ResourceType, Work
+from lab.provider.schema import identity as schema
 
 GONE = "NoSuchEntity"
 
@@ -37,9 +40,14 @@ def _update_role(work: Work, id_: str, changed: frozenset[str]) -> None:
             Description=work.inputs.get("description", ""),
             MaxSessionDuration=work.inputs["maxSessionDuration"],
         )
+    if "permissionsBoundary" in changed:
+        if boundary := work.inputs.get("permissionsBoundary"):
+            work.account.iam.put_role_permissions_boundary(RoleName=id_, PermissionsBoundary=boundary)
+        else:
+            work.account.iam.delete_role_permissions_boundary(RoleName=id_)
 
 
-def _read_role(account: Account, id_: str, _inputs: Properties) -> Properties | None:
+def _read_role(account: Account, id_: str, inputs: Properties) -> Properties | None:
     with absent(GONE):
         role: Any = account.iam.get_role(RoleName=id_)["Role"]
         attached = account.iam.list_attached_role_policies(RoleName=id_)["AttachedPolicies"]
@@ -49,7 +57,9 @@ def _read_role(account: Account, id_: str, _inputs: Properties) -> Properties | 
         ]
         return {
             "arn": role["Arn"],
-            "assumeRolePolicy": _document({"PolicyDocument": role["AssumeRolePolicyDocument"]}),
+            "assumeRolePolicy": _as_written(
+                inputs.get("assumeRolePolicy"), _document({"PolicyDocument": role["AssumeRolePolicyDocument"]})
+            ),
             "createDate": role["CreateDate"].isoformat(),
             "description": role.get("Description", ""),
             "forceDetachPolicies": False,
@@ -67,7 +77,7 @@ def _read_role(account: Account, id_: str, _inputs: Properties) -> Properties | 
 
 
 def _delete_role(work: Work, id_: str) -> None:
-    work.account.release(lambda: work.account.iam.delete_role(RoleName=id_), gone=[GONE])
+    work.release(id_, partial(work.account.iam.delete_role, RoleName=id_), GONE)
 
 
 def _retag_role(account: Account, id_: str, old: Mapping[str, str], new: Mapping[str, str]) -> None:
@@ -91,11 +101,8 @@ def _read_policy(account: Account, id_: str, inputs: Properties) -> Properties |
     role, _, name = id_.partition(":")
     with absent(GONE):
         found = account.iam.get_role_policy(RoleName=role, PolicyName=name)
-        document = _document(found)
-        written = inputs.get("policy")
-        # The API hands the document back in its own spelling; the real provider keeps the program's.
-        same = isinstance(written, str) and json.loads(written) == json.loads(document)
-        return {"name": name, "namePrefix": "", "policy": written if same else document, "role": role}
+        policy = _as_written(inputs.get("policy"), _document(found))
+        return {"name": name, "namePrefix": "", "policy": policy, "role": role}
     return None
 
 
@@ -154,6 +161,11 @@ def _retag_profile(account: Account, id_: str, old: Mapping[str, str], new: Mapp
         account.iam.tag_instance_profile(InstanceProfileName=id_, Tags=tag_list(changed))
 
 
+def _as_written(written: Any, found: str) -> str:
+    """The API hands a policy back in its own spelling; the real provider keeps the program's (PolicyToSet)."""
+    return str(written) if written is not None and as_policy(written) == as_policy(found) else found
+
+
 def _document(found: Any) -> str:
     """A policy document as text; boto3 parses it, other ways leave it URL-encoded (RFC 3986, IAM's API reference)."""
     document = found["PolicyDocument" if "PolicyDocument" in found else "AssumeRolePolicyDocument"]
@@ -163,44 +175,31 @@ def _document(found: Any) -> str:
 TYPES = (
     ResourceType(
         token="aws:iam/role:Role",  # noqa: S106 - a type's name
-        inputs={
-            "assumeRolePolicy": Property(required=True, json=True),
-            "description": Property(),
-            "maxSessionDuration": Property(default=3600),
-            "path": Property(default="/", replace=True),
-            "permissionsBoundary": Property(),
-        },
+        schema=schema.ROLE,
         create=_create_role,
         read=_read_role,
         update=_update_role,
-        updates=frozenset({"assumeRolePolicy", "description", "maxSessionDuration"}),
+        updates=frozenset({"assumeRolePolicy", "description", "maxSessionDuration", "permissionsBoundary"}),
         delete=_delete_role,
         retag=_retag_role,
-        named=True,
-        regional=False,
     ),
     ResourceType(
         token="aws:iam/rolePolicy:RolePolicy",  # noqa: S106
-        inputs={"policy": Property(required=True, json=True), "role": Property(required=True, replace=True)},
+        schema=schema.ROLE_POLICY,
         create=_put_policy,
         read=_read_policy,
         update=_update_policy,
         updates=frozenset({"policy"}),
         delete=_delete_policy,
-        named=True,
-        regional=False,
     ),
     ResourceType(
         token="aws:iam/instanceProfile:InstanceProfile",  # noqa: S106
-        inputs={"path": Property(default="/", replace=True), "role": Property()},
+        schema=schema.INSTANCE_PROFILE,
         create=_create_profile,
         ready=_ready_profile,
         read=_read_profile,
-        update=lambda _work, _id, _changed: None,
         updates=frozenset({"role"}),
         delete=_delete_profile,
         retag=_retag_profile,
-        named=True,
-        regional=False,
     ),
 )

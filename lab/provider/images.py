@@ -8,19 +8,7 @@ from typing import Any
 from lab.engine.contract import Properties, ProviderError
 from lab.provider.account import Account, given, tags_of
 from lab.provider.registry import Function
-
-ARGS = frozenset(
-    {
-        "executableUsers",
-        "filters",
-        "includeDeprecated",
-        "mostRecent",
-        "nameRegex",
-        "owners",
-        "region",
-        "allowUnsafeFilter",
-    }
-)
+from lab.provider.schema.functions import GET_AMI
 
 
 def _get_ami(account: Account, args: Properties) -> Properties:
@@ -34,7 +22,10 @@ def _get_ami(account: Account, args: Properties) -> Properties:
         )
     )["Images"]
     if pattern := args.get("nameRegex"):
-        found = [image for image in found if re.search(pattern, image.get("Name", ""))]
+        try:
+            found = [image for image in found if re.search(pattern, image.get("Name", ""))]
+        except re.error as error:
+            raise ProviderError(f"nameRegex: {pattern!r} is no regular expression: {error}") from error
     if not found:
         raise ProviderError("Your query returned no results. Please change your search criteria and try again.")
     if len(found) > 1 and not args.get("mostRecent"):
@@ -104,4 +95,4 @@ def _outputs(account: Account, image: Any, args: Properties) -> Properties:
     }
 
 
-FUNCTIONS = (Function(token="aws:ec2/getAmi:getAmi", args=ARGS, call=_get_ami),)  # noqa: S106 - a function's name
+FUNCTIONS = (Function(token="aws:ec2/getAmi:getAmi", schema=GET_AMI, call=_get_ami),)  # noqa: S106 - a function's name

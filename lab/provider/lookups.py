@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.engine.contract import Properties
+from lab.engine.contract import Properties, ProviderError
 from lab.provider.account import PARTITION, Account
 from lab.provider.registry import Function
+from lab.provider.schema import functions as schema
 
 
 def _zones(account: Account, args: Properties) -> Properties:
@@ -38,8 +39,10 @@ def _caller(account: Account, _args: Properties) -> Properties:
     return {"accountId": number, "arn": caller["Arn"], "id": number, "userId": caller["UserId"]}
 
 
-def _region(account: Account, _args: Properties) -> Properties:
+def _region(account: Account, args: Properties) -> Properties:
     region = account.region
+    if args.get("name", region) != region:
+        raise ProviderError(f"name: the lab has one region, {region}; leave it away")
     return {
         "description": f"the lab's {region}",
         "endpoint": f"ec2.{region}.amazonaws.com",
@@ -61,10 +64,14 @@ def _partition(_account: Account, _args: Properties) -> Properties:
 FUNCTIONS = (
     Function(
         token="aws:index/getAvailabilityZones:getAvailabilityZones",  # noqa: S106 - a function's name
-        args=frozenset({"excludeNames", "excludeZoneIds", "filters", "region", "state"}),
+        schema=schema.GET_AVAILABILITY_ZONES,
         call=_zones,
     ),
-    Function(token="aws:index/getCallerIdentity:getCallerIdentity", args=frozenset({"id"}), call=_caller),  # noqa: S106
-    Function(token="aws:index/getRegion:getRegion", args=frozenset({"id", "name", "region"}), call=_region),  # noqa: S106
-    Function(token="aws:index/getPartition:getPartition", args=frozenset({"id"}), call=_partition),  # noqa: S106
+    Function(
+        token="aws:index/getCallerIdentity:getCallerIdentity",  # noqa: S106
+        schema=schema.GET_CALLER_IDENTITY,
+        call=_caller,
+    ),
+    Function(token="aws:index/getRegion:getRegion", schema=schema.GET_REGION, call=_region),  # noqa: S106
+    Function(token="aws:index/getPartition:getPartition", schema=schema.GET_PARTITION, call=_partition),  # noqa: S106
 )

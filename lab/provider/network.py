@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from lab.engine.contract import Properties, ProviderError
 from lab.provider.account import Account, absent, given, only, tag_specifications, tags_of
-from lab.provider.registry import Property, ResourceType, Work
-
-FORCES_NEW = Property(replace=True)
-REQUIRED_FORCES_NEW = Property(required=True, replace=True)
+from lab.provider.registry import ResourceType, Work
+from lab.provider.schema import network as schema
 
 
 def _create_vpc(work: Work) -> str:
@@ -22,14 +21,22 @@ def _create_vpc(work: Work) -> str:
 
 
 def _ready_vpc(work: Work, id_: str) -> None:
+    def state() -> str:
+        found = only(work.account.ec2.describe_vpcs(VpcIds=[id_])["Vpcs"])
+        return "gone" if found is None else str(found["State"])
+
+    work.wait(id_, "available", state)
     # One attribute a call (ModifyVpcAttribute); host names need DNS support, so that comes first.
     ec2 = work.account.ec2
     ec2.modify_vpc_attribute(VpcId=id_, EnableDnsSupport={"Value": work.inputs["enableDnsSupport"]})
-    ec2.modify_vpc_attribute(VpcId=id_, EnableDnsHostnames={"Value": work.inputs["enableDnsHostnames"]})
+    if (names := work.inputs.get("enableDnsHostnames")) is not None:
+        ec2.modify_vpc_attribute(VpcId=id_, EnableDnsHostnames={"Value": names})
 
 
-def _update_vpc(_work: Work, _id: str, _changed: frozenset[str]) -> None:
-    """All that can change is set by `_ready_vpc`, which follows."""
+def _update_vpc(work: Work, id_: str, changed: frozenset[str]) -> None:
+    """What else can change is set by `_ready_vpc`, which follows."""
+    if "instanceTenancy" in changed:  # from dedicated to default only: the other way replaces
+        work.account.ec2.modify_vpc_tenancy(VpcId=id_, InstanceTenancy="default")
 
 
 def _read_vpc(account: Account, id_: str, _inputs: Properties) -> Properties | None:
@@ -73,7 +80,7 @@ def _read_vpc(account: Account, id_: str, _inputs: Properties) -> Properties | N
 
 
 def _delete_vpc(work: Work, id_: str) -> None:
-    work.account.release(lambda: work.account.ec2.delete_vpc(VpcId=id_), gone=["InvalidVpcID.NotFound"])
+    work.release(id_, partial(work.account.ec2.delete_vpc, VpcId=id_), "InvalidVpcID.NotFound")
 
 
 def _create_subnet(work: Work) -> str:
@@ -81,19 +88,20 @@ def _create_subnet(work: Work) -> str:
     subnet = work.account.ec2.create_subnet(
         VpcId=inputs["vpcId"],
         CidrBlock=inputs["cidrBlock"],
-        **given(AvailabilityZone=inputs.get("availabilityZone")),
+        **given(AvailabilityZone=inputs.get("availabilityZone"), AvailabilityZoneId=inputs.get("availabilityZoneId")),
         **tag_specifications(work.tags, "subnet"),
     )["Subnet"]
     return subnet["SubnetId"]
 
 
 def _ready_subnet(work: Work, id_: str) -> None:
+    def state() -> str:
+        found = only(work.account.ec2.describe_subnets(SubnetIds=[id_])["Subnets"])
+        return "gone" if found is None else str(found["State"])
+
+    work.wait(id_, "available", state)
     public = work.inputs["mapPublicIpOnLaunch"]
     work.account.ec2.modify_subnet_attribute(SubnetId=id_, MapPublicIpOnLaunch={"Value": public})
-
-
-def _update_subnet(_work: Work, _id: str, _changed: frozenset[str]) -> None:
-    """All that can change is set by `_ready_subnet`, which follows."""
 
 
 def _read_subnet(account: Account, id_: str, _inputs: Properties) -> Properties | None:
@@ -131,7 +139,7 @@ def _read_subnet(account: Account, id_: str, _inputs: Properties) -> Properties 
 
 
 def _delete_subnet(work: Work, id_: str) -> None:
-    work.account.release(lambda: work.account.ec2.delete_subnet(SubnetId=id_), gone=["InvalidSubnetID.NotFound"])
+    work.release(id_, partial(work.account.ec2.delete_subnet, SubnetId=id_), "InvalidSubnetID.NotFound")
 
 
 def _create_gateway(work: Work) -> str:
@@ -140,10 +148,28 @@ def _create_gateway(work: Work) -> str:
 
 
 def _ready_gateway(work: Work, id_: str) -> None:
+    """Attach it where it is not attached; an update has detached it from another VPC before."""
     vpc = work.inputs.get("vpcId")
-    found = _read_gateway(work.account, id_, {})
-    if vpc and found is not None and found["vpcId"] != vpc:
+    if not vpc:
+        return
+
+    def attached_to() -> str:
+        found = _read_gateway(work.account, id_, {})
+        return "gone" if found is None else str(found["vpcId"]) or "detached"
+
+    if attached_to() == "detached":
         work.account.ec2.attach_internet_gateway(InternetGatewayId=id_, VpcId=vpc)
+    work.wait(id_, vpc, attached_to)
+
+
+def _detach(work: Work, id_: str, _changed: frozenset[str]) -> None:
+    """Detach it from wherever it is; `_ready_gateway` follows."""
+    ec2, found = work.account.ec2, _read_gateway(work.account, id_, {})
+    vpc = found["vpcId"] if found is not None else ""
+    if not vpc:
+        return
+    gone = ["Gateway.NotAttached", "InvalidVpcID.NotFound", "InvalidInternetGatewayID.NotFound"]
+    work.release(id_, partial(ec2.detach_internet_gateway, InternetGatewayId=id_, VpcId=vpc), *gone)
 
 
 def _read_gateway(account: Account, id_: str, _inputs: Properties) -> Properties | None:
@@ -162,15 +188,12 @@ def _read_gateway(account: Account, id_: str, _inputs: Properties) -> Properties
 
 
 def _delete_gateway(work: Work, id_: str) -> None:
-    ec2 = work.account.ec2
-    found = _read_gateway(work.account, id_, {})
-    if found is None:
-        return
-    if vpc := found["vpcId"]:
-        gone = ["Gateway.NotAttached", "InvalidVpcID.NotFound"]
-        work.account.release(lambda: ec2.detach_internet_gateway(InternetGatewayId=id_, VpcId=vpc), gone=gone)
-    gone = ["InvalidInternetGatewayID.NotFound"]
-    work.account.release(lambda: ec2.delete_internet_gateway(InternetGatewayId=id_), gone=gone)
+    _detach(work, id_, frozenset())
+    work.release(
+        id_,
+        partial(work.account.ec2.delete_internet_gateway, InternetGatewayId=id_),
+        "InvalidInternetGatewayID.NotFound",
+    )
 
 
 def _create_reservation(work: Work) -> str:
@@ -209,53 +232,39 @@ def _delete_reservation(work: Work, id_: str) -> None:
 TYPES = (
     ResourceType(
         token="aws:ec2/vpc:Vpc",  # noqa: S106 - a type's name
-        inputs={
-            "cidrBlock": REQUIRED_FORCES_NEW,
-            "enableDnsHostnames": Property(default=False),
-            "enableDnsSupport": Property(default=True),
-            "instanceTenancy": Property(default="default", replace=True),
-        },
+        schema=schema.VPC,
         create=_create_vpc,
         ready=_ready_vpc,
         read=_read_vpc,
         update=_update_vpc,
-        updates=frozenset({"enableDnsHostnames", "enableDnsSupport"}),
+        updates=frozenset({"enableDnsHostnames", "enableDnsSupport", "instanceTenancy"}),
         delete=_delete_vpc,
         retag=Account.retag_ec2,
     ),
     ResourceType(
         token="aws:ec2/subnet:Subnet",  # noqa: S106
-        inputs={
-            "vpcId": REQUIRED_FORCES_NEW,
-            "cidrBlock": REQUIRED_FORCES_NEW,
-            "availabilityZone": Property(replace=True, computed=True),
-            "mapPublicIpOnLaunch": Property(default=False),
-        },
+        schema=schema.SUBNET,
         create=_create_subnet,
         ready=_ready_subnet,
         read=_read_subnet,
-        update=_update_subnet,
         updates=frozenset({"mapPublicIpOnLaunch"}),
         delete=_delete_subnet,
         retag=Account.retag_ec2,
     ),
     ResourceType(
         token="aws:ec2/internetGateway:InternetGateway",  # noqa: S106
-        inputs={"vpcId": Property(computed=True)},
+        schema=schema.INTERNET_GATEWAY,
         create=_create_gateway,
         ready=_ready_gateway,
         read=_read_gateway,
+        update=_detach,
+        updates=frozenset({"vpcId"}),
         delete=_delete_gateway,
         retag=Account.retag_ec2,
     ),
     ResourceType(
         token="aws:ec2/subnetCidrReservation:SubnetCidrReservation",  # noqa: S106
-        inputs={
-            "subnetId": REQUIRED_FORCES_NEW,
-            "cidrBlock": REQUIRED_FORCES_NEW,
-            "reservationType": REQUIRED_FORCES_NEW,
-            "description": FORCES_NEW,
-        },
+        schema=schema.SUBNET_CIDR_RESERVATION,
         create=_create_reservation,
         read=_read_reservation,
         delete=_delete_reservation,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import boto3
 import grpc  # type: ignore[import-untyped]
@@ -21,12 +21,21 @@ from google.protobuf import any_pb2, empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from lab.engine import urn as urns
-from lab.engine.contract import Checked, Configured, InitializationError, Provider, ProviderError, Resource
-from lab.engine.wire import from_struct, to_struct
+from lab.engine.contract import (
+    Checked,
+    Configured,
+    InitializationError,
+    Properties,
+    ProviderError,
+    RefusedError,
+    Resource,
+)
+from lab.engine.wire import from_struct, plain_properties, remark, to_struct
 from lab.provider.aws import AwsProvider
 
 THREADS = 64
 EXECUTABLE = "pulumi-resource-aws"
+URN_PARTS = 4
 
 
 def plugin_version() -> str:
@@ -58,7 +67,7 @@ def main() -> None:
     server.stop(grace=1).wait()
 
 
-def serve(provider: Provider, *, plugin_version: str) -> tuple[grpc.Server, int]:
+def serve(provider: AwsProvider, *, plugin_version: str) -> tuple[grpc.Server, int]:
     """A started server on a free loopback port, and the port."""
     server = grpc.server(ThreadPoolExecutor(max_workers=THREADS))
     servicer = Servicer(provider, plugin_version)
@@ -71,13 +80,13 @@ def serve(provider: Provider, *, plugin_version: str) -> tuple[grpc.Server, int]
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     """Protobuf in and out around one provider."""
 
-    def __init__(self, provider: Provider, plugin_version: str) -> None:
+    def __init__(self, provider: AwsProvider, plugin_version: str) -> None:
         self._provider = provider
         self._version = plugin_version
         self._configured: Configured | None = None
 
     def Handshake(self, _request: Any, _context: Any) -> Any:  # noqa: N802
-        """The engine unwraps secrets and references, as the provider wants them."""
+        """The engine unwraps secrets and references, as the provider wants them; who sends some gets them back so."""
         return provider_pb2.ProviderHandshakeResponse()
 
     def GetPluginInfo(self, _request: Any, _context: Any) -> Any:  # noqa: N802
@@ -89,12 +98,15 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
     def Cancel(self, _request: Any, _context: Any) -> Any:  # noqa: N802
-        """What runs finishes."""
+        """What waits stops waiting, and says what is half made."""
+        self._provider.cancel()
         return empty_pb2.Empty()
 
     def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Check the provider's own inputs."""
-        return _answer(context, lambda: _check_response(self._provider.check_config(from_struct(request.news))))
+        return _answer(
+            context, request, lambda: _check_response(self._provider.check_config(_plain(request.news)), request)
+        )
 
     def DiffConfig(self, request: Any, _context: Any) -> Any:  # noqa: N802
         """A changed configuration is an update of the provider, never a replacement."""
@@ -104,26 +116,27 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         """Get ready to work."""
 
         def configure() -> Any:
-            self._configured = self._provider.configure(from_struct(request.args))
+            self._configured = self._provider.configure(_plain(request.args))
             return provider_pb2.ConfigureResponse(supportsPreview=True)
 
-        return _answer(context, configure)
+        return _answer(context, request, configure)
 
     def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Check a resource's inputs."""
 
         def check() -> Any:
             deployed = _resource(request, inputs=request.olds)
-            return _check_response(self._ready.check(deployed, from_struct(request.news), seed=request.randomSeed))
+            checked = self._ready.check(deployed, _plain(request.news), seed=request.randomSeed)
+            return _check_response(checked, request)
 
-        return _answer(context, check)
+        return _answer(context, request, check)
 
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Compare deployed and new inputs."""
 
         def diff() -> Any:
             deployed = _resource(request, inputs=request.old_inputs, outputs=request.olds)
-            found = self._ready.diff(deployed, from_struct(request.news))
+            found = self._ready.diff(deployed, _plain(request.news))
             ignored = set(request.ignoreChanges)
             return _diff_response(
                 [key for key in found.changed if key not in ignored],
@@ -131,7 +144,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 delete_before_replace=found.delete_before_replace,
             )
 
-        return _answer(context, diff)
+        return _answer(context, request, diff)
 
     def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Make a resource, or say in a preview what would be known of it."""
@@ -139,9 +152,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         def create() -> Any:
             wanted = _resource(request, inputs=request.properties)
             made = self._ready.create(wanted, preview=request.preview, timeout_seconds=request.timeout or None)
-            return provider_pb2.CreateResponse(id=made.id, properties=to_struct(made.outputs))
+            return provider_pb2.CreateResponse(id=made.id, properties=_marked(made.outputs, request.properties))
 
-        return _answer(context, create, inputs=request.properties)
+        return _answer(context, request, create, inputs=request.properties)
 
     def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
         """What there is now; an empty id says that it is gone."""
@@ -151,10 +164,12 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             if found is None:
                 return provider_pb2.ReadResponse()
             return provider_pb2.ReadResponse(
-                id=found.id, properties=to_struct(found.outputs), inputs=to_struct(found.inputs)
+                id=found.id,
+                properties=_marked(found.outputs, request.properties),
+                inputs=_marked(found.inputs, request.inputs),
             )
 
-        return _answer(context, read)
+        return _answer(context, request, read)
 
     def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Change a resource in place."""
@@ -163,13 +178,13 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             deployed = _resource(request, inputs=request.old_inputs, outputs=request.olds)
             outputs = self._ready.update(
                 deployed,
-                from_struct(request.news),
+                _plain(request.news),
                 preview=request.preview,
                 timeout_seconds=request.timeout or None,
             )
-            return provider_pb2.UpdateResponse(properties=to_struct(outputs))
+            return provider_pb2.UpdateResponse(properties=_marked(outputs, request.news))
 
-        return _answer(context, update, inputs=request.news)
+        return _answer(context, request, update, inputs=request.news)
 
     def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Remove a resource."""
@@ -179,16 +194,16 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             self._ready.delete(deployed, timeout_seconds=request.timeout or None)
             return empty_pb2.Empty()
 
-        return _answer(context, delete)
+        return _answer(context, request, delete)
 
     def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Call a function."""
 
         def invoke() -> Any:
-            result = self._ready.invoke(request.tok, from_struct(request.args))
+            result = self._ready.invoke(request.tok, _plain(request.args))
             return provider_pb2.InvokeResponse(**{"return": to_struct(result)})
 
-        return _answer(context, invoke)
+        return _answer(context, request, invoke)
 
     @property
     def _ready(self) -> Configured:
@@ -197,43 +212,65 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return self._configured
 
 
-def _answer(context: Any, call: Callable[[], Any], *, inputs: Any = None) -> Any:
-    """The call's answer; errors become gRPC statuses, a half-made resource one the engine saves."""
+def _answer(context: Any, request: Any, call: Callable[[], Any], *, inputs: Any = None) -> Any:
+    """The call's answer; errors become gRPC statuses, a half-made resource one the engine saves.
+
+    A fault of the request or of this program is an answer too, which names it, and never a traceback.
+    """
+    code, detail = grpc.StatusCode.UNKNOWN, None
     try:
         return call()
     except InitializationError as error:
-        _abort_half_made(context, error, inputs)
-    except ProviderError as error:
-        context.abort(grpc.StatusCode.UNKNOWN, str(error))
-
-
-def _abort_half_made(context: Any, error: InitializationError, inputs: Any) -> NoReturn:
-    detail = any_pb2.Any()
-    detail.Pack(
-        provider_pb2.ErrorResourceInitFailed(
-            id=error.id, properties=to_struct(error.outputs), reasons=[str(error)], inputs=inputs
+        text = str(error)
+        detail = provider_pb2.ErrorResourceInitFailed(
+            id=error.id, properties=_marked(error.outputs, inputs), reasons=[text], inputs=inputs
         )
-    )
-    code = grpc.StatusCode.UNKNOWN
-    status = status_pb2.Status(code=code.value[0], message=str(error), details=[detail])
-    context.set_trailing_metadata([("grpc-status-details-bin", status.SerializeToString())])
-    context.abort(code, str(error))
-    raise AssertionError("abort raises")
+    except ProviderError as error:
+        text = str(error)
+    except RefusedError as error:
+        code, text = grpc.StatusCode.INVALID_ARGUMENT, f"{_about(request)}: {error}"
+    except KeyError as error:
+        code, text = grpc.StatusCode.INVALID_ARGUMENT, f"{_about(request)}: {error.args[0]} is missing"
+    except Exception as error:
+        code, text = grpc.StatusCode.INTERNAL, f"{_about(request)}: {type(error).__name__}: {error}"
+    if detail is not None:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status = status_pb2.Status(code=code.value[0], message=text, details=[packed])
+        context.set_trailing_metadata([("grpc-status-details-bin", status.SerializeToString())])
+    return context.abort(code, text)
+
+
+def _about(request: Any) -> str:
+    """What a request is about, and its kind, such as `CreateRequest of urn:...`."""
+    subject = getattr(request, "urn", "") or getattr(request, "tok", "") or "the provider"
+    return f"{type(request).__name__} of {subject}"
 
 
 def _resource(request: Any, *, inputs: Any, outputs: Any = None) -> Resource:
+    if len(request.urn.split("::")) < URN_PARTS:
+        raise RefusedError(f"{request.urn!r} is no URN: urn:pulumi:STACK::PROJECT::TYPE::NAME")
     return Resource(
         type=urns.type_of(request.urn),
         name=urns.name_of(request.urn),
         id=getattr(request, "id", ""),
-        inputs=from_struct(inputs),
-        outputs={} if outputs is None else from_struct(outputs),
+        inputs=_plain(inputs),
+        outputs={} if outputs is None else _plain(outputs),
     )
 
 
-def _check_response(checked: Checked) -> Any:
+def _plain(struct: Any) -> Properties:
+    return plain_properties(from_struct(struct))
+
+
+def _marked(properties: Properties, like: Any) -> Any:
+    """As a struct, with those marked secret again that came so."""
+    return to_struct(remark(properties, from_struct(like)))
+
+
+def _check_response(checked: Checked, request: Any) -> Any:
     failures = [provider_pb2.CheckFailure(property=item.property, reason=item.reason) for item in checked.failures]
-    return provider_pb2.CheckResponse(inputs=to_struct(checked.inputs), failures=failures)
+    return provider_pb2.CheckResponse(inputs=_marked(checked.inputs, request.news), failures=failures)
 
 
 def _diff_response(

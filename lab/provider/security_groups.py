@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
-from lab.engine.contract import Failure, Properties
+from lab.engine.contract import Properties
 from lab.provider.account import Account, absent, given, only, tag_specifications, tags_of
-from lab.provider.registry import Property, ResourceType, Work
+from lab.provider.normal import as_protocol
+from lab.provider.registry import ResourceType, Work
+from lab.provider.schema import security_groups as schema
+from lab.provider.schema.security_groups import SOURCES
 
 Direction = Literal["Ingress", "Egress"]
-SOURCES = ("cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGroupId")
 RULE_GONE = ("InvalidSecurityGroupRuleId.NotFound", "InvalidGroup.NotFound", "InvalidPermission.NotFound")
 
 
@@ -24,19 +27,24 @@ def _create_group(work: Work) -> str:
     return made["GroupId"]
 
 
-def _revoke_default_egress(work: Work, id_: str) -> None:
+def _ready_group(work: Work, id_: str) -> None:
     """EC2 gives a new group a rule that lets everything out; the Terraform provider, and so Pulumi's, takes it away."""
     if work.outputs:
         return  # an update: what is there now has been declared
-    group = only(work.account.ec2.describe_security_groups(GroupIds=[id_])["SecurityGroups"])
+    work.wait(id_, "there", lambda: "gone" if _group(work.account, id_) is None else "there")
+    group = _group(work.account, id_)
     if group is not None and group["IpPermissionsEgress"]:
         work.account.ec2.revoke_security_group_egress(GroupId=id_, IpPermissions=group["IpPermissionsEgress"])
 
 
-def _read_group(account: Account, id_: str, inputs: Properties) -> Properties | None:
-    group = None
+def _group(account: Account, id_: str) -> dict[str, Any] | None:
     with absent("InvalidGroup.NotFound"):
-        group = only(account.ec2.describe_security_groups(GroupIds=[id_])["SecurityGroups"])
+        return only(account.ec2.describe_security_groups(GroupIds=[id_])["SecurityGroups"])
+    return None
+
+
+def _read_group(account: Account, id_: str, inputs: Properties) -> Properties | None:
+    group = _group(account, id_)
     if group is None:
         return None
     return {
@@ -69,8 +77,15 @@ def _inline(rule: Any) -> Properties:
 
 
 def _delete_group(work: Work, id_: str) -> None:
-    gone = ["InvalidGroup.NotFound"]
-    work.account.release(lambda: work.account.ec2.delete_security_group(GroupId=id_), gone=gone)
+    ec2: Any = work.account.ec2
+    if work.inputs.get("revokeRulesOnDelete"):
+        # Its own rules, and those of other groups that point at it: they would hold it (forceRevokeSecurityGroupRules).
+        for rule in ec2.describe_security_group_rules()["SecurityGroupRules"]:
+            if id_ in (rule["GroupId"], (rule.get("ReferencedGroupInfo") or {}).get("GroupId")):
+                revoke = ec2.revoke_security_group_egress if rule["IsEgress"] else ec2.revoke_security_group_ingress
+                with absent(*RULE_GONE):
+                    revoke(GroupId=rule["GroupId"], SecurityGroupRuleIds=[rule["SecurityGroupRuleId"]])
+    work.release(id_, partial(ec2.delete_security_group, GroupId=id_), "InvalidGroup.NotFound")
 
 
 def _permission(inputs: Properties) -> dict[str, Any]:
@@ -85,15 +100,6 @@ def _permission(inputs: Properties) -> dict[str, Any]:
     sources = {many: [{one: inputs[name], **description}] for name, (many, one) in ranges.items() if inputs.get(name)}
     ports = given(FromPort=inputs.get("fromPort"), ToPort=inputs.get("toPort"))
     return {"IpProtocol": inputs["ipProtocol"], **ports, **sources}
-
-
-def _one_source(inputs: Properties) -> tuple[Failure, ...]:
-    failures = []
-    if sum(1 for name in SOURCES if inputs.get(name)) != 1:
-        failures.append(Failure(property="cidrIpv4", reason=f"exactly one of {', '.join(SOURCES)} must be given"))
-    if inputs["ipProtocol"] == "-1" and ("fromPort" in inputs or "toPort" in inputs):
-        failures.append(Failure(property="fromPort", reason="must not be given for the protocol -1 (all)"))
-    return tuple(failures)
 
 
 def _rule_type(direction: Direction) -> ResourceType:
@@ -116,7 +122,7 @@ def _rule_type(direction: Direction) -> ResourceType:
             rule = only(found["SecurityGroupRules"])
         if rule is None:
             return None
-        ports = rule["IpProtocol"] in ("tcp", "udp", "icmp", "icmpv6")
+        ports = as_protocol(rule["IpProtocol"]) in ("tcp", "udp", "icmp", "icmpv6")
         return {
             "arn": account.arn(f"security-group-rule/{id_}"),
             "cidrIpv4": rule.get("CidrIpv4"),
@@ -158,36 +164,26 @@ def _rule_type(direction: Direction) -> ResourceType:
     changeable = ("ipProtocol", "fromPort", "toPort", "description", *SOURCES)
     return ResourceType(
         token=f"aws:vpc/securityGroup{direction}Rule:SecurityGroup{direction}Rule",
-        inputs={
-            **{name: Property(required=name == "ipProtocol") for name in changeable},
-            "securityGroupId": Property(required=True, replace=True),
-        },
+        schema=schema.RULE,
         create=create,
         read=read,
         update=update,
         updates=frozenset(changeable),
         delete=delete,
         retag=Account.retag_ec2,
-        validate=_one_source,
     )
 
 
 TYPES = (
     ResourceType(
         token="aws:ec2/securityGroup:SecurityGroup",  # noqa: S106 - a type's name
-        inputs={
-            "description": Property(default="Managed by Pulumi", replace=True),
-            "vpcId": Property(replace=True, computed=True),
-            "revokeRulesOnDelete": Property(default=False),
-        },
+        schema=schema.SECURITY_GROUP,
         create=_create_group,
-        ready=_revoke_default_egress,
+        ready=_ready_group,
         read=_read_group,
-        update=lambda _work, _id, _changed: None,
         updates=frozenset({"revokeRulesOnDelete"}),
         delete=_delete_group,
         retag=Account.retag_ec2,
-        named=True,
     ),
     _rule_type("Ingress"),
     _rule_type("Egress"),

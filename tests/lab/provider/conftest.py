@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
+import grpc
 import pytest
+from pulumi.runtime.proto import provider_pb2_grpc
 
 from lab.cloud.local import LocalCloud
 from lab.engine.contract import Configured, Resource
@@ -17,6 +22,8 @@ from lab.engine.events import Event
 from lab.engine.project import load_project
 from lab.engine.state import Row, load
 from lab.provider import AwsProvider
+from lab.provider.plugin import serve, write_plugin
+from tests.lab.provider.everything import build
 
 REGION = "us-east-1"
 
@@ -49,13 +56,13 @@ class Aws:
 
     configured: Configured
 
-    def make(self, type_: str, name: str, **inputs: Any) -> Resource:
+    def make(self, type_: str, name: str, timeout_seconds: float | None = None, /, **inputs: Any) -> Resource:
         """Check and create."""
         blank = Resource(type=type_, name=name)
         checked = self.configured.check(blank, inputs, seed=b"seed")
         assert checked.failures == ()
         wanted = Resource(type=type_, name=name, inputs=checked.inputs)
-        return self.configured.create(wanted, preview=False, timeout_seconds=None)
+        return self.configured.create(wanted, preview=False, timeout_seconds=timeout_seconds)
 
     def change(self, resource: Resource, **inputs: Any) -> tuple[tuple[str, ...], tuple[str, ...], Resource]:
         """Check, diff and, where nothing forces a replacement, update: what changed, what forces, the new resource."""
@@ -81,6 +88,49 @@ def shared_aws(running_cloud: LocalCloud) -> Aws:
 @pytest.fixture
 def aws(cloud: LocalCloud, shared_aws: Aws) -> Aws:
     return shared_aws
+
+
+@pytest.fixture
+def world(aws: Aws) -> dict[str, Resource]:
+    """One resource of each type, by token."""
+    return build(aws.make)
+
+
+@pytest.fixture
+def executable(tmp_path: Path, cloud: LocalCloud) -> Iterator[Any]:
+    """A client of the running executable."""
+    environment = {
+        **os.environ,
+        "AWS_ENDPOINT_URL": cloud.endpoint,
+        "AWS_ACCESS_KEY_ID": "lab",
+        "AWS_SECRET_ACCESS_KEY": "lab",
+    }
+    file = write_plugin(tmp_path / "plugin")
+    with subprocess.Popen([file, "127.0.0.1:1"], stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        try:
+            with grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}") as channel:
+                yield provider_pb2_grpc.ResourceProviderStub(channel)
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+
+
+@contextmanager
+def plugin_of(provider: AwsProvider) -> Iterator[Any]:
+    """A client of a server in this process."""
+    server, port = serve(provider, plugin_version="1.2.3")
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield provider_pb2_grpc.ResourceProviderStub(channel)
+    finally:
+        server.stop(grace=1).wait()
+
+
+@pytest.fixture
+def served(provider: AwsProvider) -> Iterator[Any]:
+    with plugin_of(provider) as stub:
+        yield stub
 
 
 @dataclass(kw_only=True)

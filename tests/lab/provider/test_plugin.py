@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,47 +11,16 @@ import grpc
 import pytest
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
-from pulumi.runtime.proto import provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import status_pb2
 
-from lab.cloud.local import LocalCloud
 from lab.engine.contract import UNKNOWN
 from lab.engine.wire import from_struct, to_struct
-from lab.provider import instances
-from lab.provider.aws import AwsProvider
-from lab.provider.plugin import plugin_version, serve, write_plugin
+from lab.provider import instance_changes
+from lab.provider.plugin import plugin_version, write_plugin
 from tests.lab.provider.conftest import REGION
 
 VPC = "urn:pulumi:dev::small::my:mod:C$aws:ec2/vpc:Vpc::v"
 pytestmark = pytest.mark.cloud
-
-
-@pytest.fixture
-def executable(tmp_path: Path, cloud: LocalCloud) -> Iterator[Any]:
-    """A client of the running executable."""
-    environment = {
-        **os.environ,
-        "AWS_ENDPOINT_URL": cloud.endpoint,
-        "AWS_ACCESS_KEY_ID": "lab",
-        "AWS_SECRET_ACCESS_KEY": "lab",
-    }
-    file = write_plugin(tmp_path / "plugin")
-    with subprocess.Popen([file, "127.0.0.1:1"], stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
-        try:
-            with grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}") as channel:
-                yield provider_pb2_grpc.ResourceProviderStub(channel)
-        finally:
-            process.terminate()
-    assert process.returncode == 0
-
-
-@pytest.fixture
-def served(provider: AwsProvider) -> Iterator[Any]:
-    """A client of a server in this process."""
-    server, port = serve(provider, plugin_version="1.2.3")
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield provider_pb2_grpc.ResourceProviderStub(channel)
-    server.stop(grace=1).wait()
 
 
 def configure(stub: Any) -> None:
@@ -124,14 +92,13 @@ def test_a_half_made_resource_is_told_with_its_id(served: Any, ec2: Any, monkeyp
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
     urn = "urn:pulumi:dev::small::aws:ec2/instance:Instance::i"
-    monkeypatch.setattr(instances, "CREATE_SECONDS", 0.0)
-    real = instances._instance
-    monkeypatch.setattr(instances, "_instance", lambda *args: {**real(*args), "State": {"Name": "pending"}})  # type: ignore
+    real = instance_changes.instance_of
+    monkeypatch.setattr(instance_changes, "instance_of", lambda *args: {**real(*args), "State": {"Name": "pending"}})  # type: ignore
     wanted = {"ami": "ami-0deb1a13000000001", "instanceType": "t3.micro", "subnetId": subnet, "sourceDestCheck": True}
     with pytest.raises(grpc.RpcError) as caught:
-        served.Create(pb.CreateRequest(urn=urn, properties=to_struct(wanted)))
+        served.Create(pb.CreateRequest(urn=urn, properties=to_struct(wanted), timeout=0.01))
     trailer = dict(caught.value.trailing_metadata())["grpc-status-details-bin"]
     half = pb.ErrorResourceInitFailed()
     assert status_pb2.Status.FromString(trailer).details[0].Unpack(half)
-    assert half.id.startswith("i-") and "did not come about" in half.reasons[0]
+    assert half.id.startswith("i-") and "is pending after 0.01 s, not running" in half.reasons[0]
     assert from_struct(half.properties)["subnetId"] == subnet

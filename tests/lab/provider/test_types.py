@@ -10,7 +10,7 @@ import pytest
 
 from lab.cloud.local import LocalCloud
 from lab.engine.contract import UNKNOWN, Diff, InitializationError, ProviderError, Resource
-from lab.provider import AwsProvider, instances
+from lab.provider import AwsProvider, instance_changes, instances
 from lab.provider.account import Account
 from lab.provider.registry import Work
 from tests.lab.provider.conftest import REGION, Aws
@@ -35,15 +35,13 @@ def failures(aws: Aws, type_: str, **inputs: Any) -> dict[str, str]:
 def test_unknown_types_properties_functions_and_arguments_are_named(aws: Aws) -> None:
     with pytest.raises(ProviderError, match="aws:s3/bucket:Bucket"):
         aws.configured.check(Resource(type="aws:s3/bucket:Bucket", name="b"), {}, seed=b"")
-    found = failures(aws, VPC, cidrBlock="10.0.0.0/16", ipv6IpamPoolId="x")
-    assert found.keys() == {"ipv6IpamPoolId"} and "cidrBlock" in found["ipv6IpamPoolId"]
     assert failures(aws, SUBNET) == dict.fromkeys(("vpcId", "cidrBlock"), "missing required property")
     with pytest.raises(ProviderError, match="aws:ec2/getVpc:getVpc"):
         aws.configured.invoke("aws:ec2/getVpc:getVpc", {})
     with pytest.raises(ProviderError, match="colour"):
         aws.configured.invoke("aws:index/getRegion:getRegion", {"colour": "red"})
-    nested = failures(aws, INSTANCE, ami=IMAGE, instanceType="t3.micro", metadataOptions={"httpToken": "x"})
-    assert nested.keys() == {"metadataOptions.httpToken"}
+    with pytest.raises(ProviderError, match="name: the lab has one region"):
+        aws.configured.invoke("aws:index/getRegion:getRegion", {"name": "eu-west-1"})
     assert failures(aws, INSTANCE).keys() == {"ami", "instanceType"}
     assert failures(aws, VPC, cidrBlock="10.0.0.0/16", region="eu-west-1").keys() == {"region"}
 
@@ -104,6 +102,22 @@ def test_automatic_names(aws: Aws) -> None:
     assert check(deployed, {"assumeRolePolicy": TRUST}, seed=b"2").inputs["name"] == first
     assert check(deployed, {"assumeRolePolicy": TRUST, "name": "own"}, seed=b"2").inputs["name"] == "own"
     assert check(blank, {"assumeRolePolicy": TRUST, "namePrefix": "p"}, seed=b"2").inputs["name"].startswith("p")
+
+
+def test_a_name_of_the_programs_own_is_free_only_when_the_old_one_is_gone(aws: Aws) -> None:
+    own = {"assumeRolePolicy": TRUST, "name": "own", "path": "/"}
+    moved = {**own, "path": "/moved/"}
+    assert aws.configured.diff(Resource(type=ROLE, name="role", inputs=own), moved) == Diff(
+        changed=("path",), replace=("path",), delete_before_replace=True
+    )
+    automatic = {**own, "name": "role-0123abc"}
+    by_itself = aws.configured.diff(
+        Resource(type=ROLE, name="role", inputs=automatic), {**automatic, "path": "/moved/"}
+    )
+    assert by_itself.replace == ("path",) and not by_itself.delete_before_replace
+    renamed = aws.configured.diff(Resource(type=ROLE, name="role", inputs=own), {**own, "name": "new"})
+    assert renamed.replace == ("name",) and not renamed.delete_before_replace
+    assert failures(aws, ROLE, assumeRolePolicy=TRUST, name="a", namePrefix="b").keys() == {"namePrefix"}
 
 
 @pytest.mark.parametrize(
@@ -214,9 +228,10 @@ def test_drift_of_a_declared_input_is_a_change(aws: Aws, subnet: Resource, ec2: 
 
 
 def test_what_the_lab_cannot_change_in_place_is_refused(aws: Aws, subnet: Resource) -> None:
-    instance = aws.make(INSTANCE, "i", ami=IMAGE, instanceType="t3.micro", subnetId=subnet.id)
-    with pytest.raises(ProviderError, match=r"userData of a deployed aws:ec2/instance:Instance \(i\)"):
-        aws.change(instance, ami=IMAGE, instanceType="t3.micro", subnetId=subnet.id, userData="new")
+    wanted = {"ami": IMAGE, "instanceType": "t3.micro", "subnetId": subnet.id}
+    instance = aws.make(INSTANCE, "i", **wanted, creditSpecification={"cpuCredits": "standard"})
+    with pytest.raises(ProviderError, match=r"creditSpecification of a deployed aws:ec2/instance:Instance \(i\)"):
+        aws.change(instance, **wanted, creditSpecification={"cpuCredits": "unlimited"})
 
 
 def test_a_launch_waits_for_its_profile(
@@ -229,22 +244,24 @@ def test_a_launch_waits_for_its_profile(
         aws.make(INSTANCE, "i", **wanted)
     monkeypatch.setattr(instances, "PROFILE_SECONDS", 30.0)
 
-    def appear(_seconds: float) -> None:
-        client("iam").create_instance_profile(InstanceProfileName="late")
+    def appear(_self: Account, what: str, _left: float) -> None:
+        if "late" in what:
+            client("iam").create_instance_profile(InstanceProfileName="late")
 
-    monkeypatch.setattr(instances.time, "sleep", appear)
+    monkeypatch.setattr(Account, "_pause", appear)
     assert aws.make(INSTANCE, "i", **wanted).outputs["iamInstanceProfile"] == "late"
 
 
 def test_an_instance_that_does_not_run_in_time_is_kept_for_the_next_up(
     aws: Aws, subnet: Resource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(instances, "CREATE_SECONDS", 0.0)
-    real = instances._instance
-    monkeypatch.setattr(instances, "_instance", lambda *args: {**real(*args), "State": {"Name": "pending"}})  # type: ignore
-    with pytest.raises(InitializationError, match=r"i \(i-\w+\) to run did not come about within 0 s") as caught:
-        aws.make(INSTANCE, "i", ami=IMAGE, instanceType="t3.micro", subnetId=subnet.id)
-    assert caught.value.id.startswith("i-")
+    real = instance_changes.instance_of
+    monkeypatch.setattr(instance_changes, "instance_of", lambda *args: {**real(*args), "State": {"Name": "pending"}})  # type: ignore
+    with pytest.raises(
+        InitializationError, match=r"Instance i \(i-\w+\) is pending after 0\.01 s, not running"
+    ) as caught:
+        aws.make(INSTANCE, "i", 0.01, ami=IMAGE, instanceType="t3.micro", subnetId=subnet.id)
+    assert caught.value.id.startswith("i-") and caught.value.outputs["subnetId"] == subnet.id
 
 
 def test_launch_arguments(aws: Aws, cloud: LocalCloud) -> None:
@@ -259,7 +276,7 @@ def test_launch_arguments(aws: Aws, cloud: LocalCloud) -> None:
         "rootBlockDevice": {"encrypted": True, "tags": {"Disk": "root"}},
         "metadataOptions": {"httpTokens": "required"},
     }
-    work = Work(account=account, name="i", inputs=inputs, tags={"Name": "i"})
+    work = Work(account=account, type=INSTANCE, name="i", inputs=inputs, tags={"Name": "i"})
     arguments = instances.launch_arguments(work)
     assert arguments["UserData"] == "#!/bin/sh\n"  # boto3 encodes it
     assert arguments["SubnetId"] == "subnet-1" and arguments["SecurityGroupIds"] == ["sg-1"]
@@ -267,7 +284,7 @@ def test_launch_arguments(aws: Aws, cloud: LocalCloud) -> None:
     tags = {item["ResourceType"]: {tag["Key"] for tag in item["Tags"]} for item in arguments["TagSpecifications"]}
     assert tags == {"instance": {"Name"}, "volume": {"Disk", "Project"}}
     public = instances.launch_arguments(
-        Work(account=account, name="i", inputs={**inputs, "associatePublicIpAddress": True})
+        Work(account=account, type=INSTANCE, name="i", inputs={**inputs, "associatePublicIpAddress": True})
     )
     assert "SubnetId" not in public and "SecurityGroupIds" not in public
     assert public["NetworkInterfaces"][0]["AssociatePublicIpAddress"] is True
@@ -279,11 +296,8 @@ def test_errors_name_the_resource_the_call_and_the_code(aws: Aws) -> None:
         aws.make(SUBNET, "s", vpcId="vpc-0123456789abcdef0", cidrBlock="10.0.0.0/24")
 
 
-def test_an_address_in_use_is_not_released(
-    aws: Aws, subnet: Resource, ec2: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_address_in_use_is_not_released(aws: Aws, subnet: Resource, ec2: Any) -> None:
     """Like the real provider: only the state's own association is taken away, here there is none."""
-    monkeypatch.setattr("lab.provider.account.RELEASE_SECONDS", 0.0)
     address = aws.make(EIP, "vip", domain="vpc")
     instance = aws.make(INSTANCE, "i", ami=IMAGE, instanceType="t3.micro", subnetId=subnet.id)
     ec2.associate_address(AllocationId=address.id, InstanceId=instance.id)
@@ -313,6 +327,6 @@ def test_deletion_waits_until_the_instance_has_ended(
 ) -> None:
     instance = aws.make(INSTANCE, "i", ami=IMAGE, instanceType="t3.micro", subnetId=subnet.id)
     states = iter(["shutting-down", "shutting-down", "terminated"])
-    monkeypatch.setattr(instances, "_instance", lambda *_: {"State": {"Name": next(states)}})
+    monkeypatch.setattr(instances, "instance_of", lambda *_: {"State": {"Name": next(states)}})
     aws.drop(instance)
     assert list(states) == []
