@@ -53,9 +53,10 @@ def main(arguments: Sequence[str]) -> None:
     """The process's own side."""
     # Here, because these imports are part of what is measured.
     from lab import deployment
-    from lab.engine import render, urn
+    from lab.engine import urn
     from lab.engine.deploy import deploy
     from lab.provider import AwsProvider
+    from lab.stack import render
 
     directory, stack, endpoint, *overrides = arguments
     settings = deployment.load(Path(directory), stack, overrides)

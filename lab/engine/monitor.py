@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from google.protobuf import empty_pb2, json_format  # type: ignore[import-untyped]
+from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import alias_pb2, engine_pb2, resource_pb2
 
 from lab.engine import urn as urns
@@ -12,8 +13,8 @@ from lab.engine.contract import UNKNOWN, Properties, RefusedError
 from lab.engine.deployer import Deployer
 from lab.engine.events import Diagnostic, Severity
 from lab.engine.goal import Goal, seconds, whole
-from lab.engine.state import Row
-from lab.engine.wire import from_struct, to_struct
+from lab.engine.row import Row
+from lab.engine.wire import from_struct, from_value, to_struct
 
 # Without a feature the SDK falls back or raises by itself. OUTPUT_VALUES, TRANSFORMS, RESOURCE_HOOKS and
 # PARAMETERIZATION are left out on purpose; without INVOKE_DEPENDS_ON the SDK itself holds back invokes that cannot be.
@@ -33,11 +34,7 @@ NOT_DONE = (
     ("remote", "a remote component", "use a component of the program's own language"),
     ("packageRef", "a parameterized package", "use a plain package"),
 )
-SEVERITIES: dict[int, Severity] = {
-    engine_pb2.INFO: "info",
-    engine_pb2.WARNING: "warning",
-    engine_pb2.ERROR: "error",
-}
+SEVERITIES: dict[int, Severity] = {engine_pb2.INFO: "info", engine_pb2.WARNING: "warning", engine_pb2.ERROR: "error"}
 
 
 class Monitor:
@@ -73,8 +70,8 @@ class Monitor:
         outputs = from_struct(request.outputs)
         if request.urn == self.stack_urn:
             self.stack_outputs = outputs
-        else:
-            self._deployer.register_outputs(request.urn, outputs)
+        elif (row := self._deployer.state.live(request.urn)) is not None:
+            self._deployer.state.put(replace(row, outputs=outputs))
         return empty_pb2.Empty()
 
     def ReadResource(self, request: Any) -> resource_pb2.ReadResourceResponse:  # noqa: N802
@@ -118,7 +115,6 @@ class Monitor:
             raise RefusedError("it uses hooks, which the lab's engine does not do: leave them away")
         texts = {name: getattr(request.customTimeouts, name) for name in ("create", "update", "delete")}
         timeouts = {name: seconds(text) for name, text in texts.items() if text}
-        trigger = request.HasField("replacement_trigger")
         row = Row(
             urn=urn,
             type=request.type,
@@ -132,7 +128,7 @@ class Monitor:
             retain_on_delete=request.retainOnDelete,
             deleted_with=request.deletedWith,
             replace_with=tuple(request.replace_with),
-            replacement_trigger=json_format.MessageToDict(request.replacement_trigger) if trigger else None,
+            replacement_trigger=from_value(request.replacement_trigger),
             secret_outputs=tuple(request.additionalSecretOutputs),
             delete_timeout_seconds=timeouts.get("delete"),
         )

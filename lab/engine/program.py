@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
-import os
 import runpy
 import sys
 import traceback
@@ -15,13 +15,12 @@ import pulumi
 from pulumi.runtime import Settings, configure, run_in_stack, settings
 from pulumi.runtime.config import set_all_config
 
-from lab.engine.contract import ProviderError, RefusedError
+from lab.engine.contract import Program, ProviderError, RefusedError, StackConfig
 from lab.engine.interrupt import run_interruptibly
-from lab.engine.project import Project, StackConfig
 
 
 def run(
-    project: Project, stack: StackConfig, *, monitor: Any, engine: Any, dry_run: bool, stop: Callable[[], None]
+    project: Program, stack: StackConfig, *, monitor: Any, engine: Any, dry_run: bool, stop: Callable[[], None]
 ) -> None:
     """Run the program to its end and raise what it raises, after everything it began has ended.
 
@@ -40,23 +39,21 @@ def run(
     contextvars.copy_context().run(_run, project, stack, told, stop)
 
 
-def _run(project: Project, stack: StackConfig, told: Settings, stop: Callable[[], None]) -> None:
-    directory, path, arguments = Path.cwd(), list(sys.path), list(sys.argv)
+def _run(project: Program, stack: StackConfig, told: Settings, stop: Callable[[], None]) -> None:
+    def body() -> None:
+        runpy.run_path(str(project.main), run_name="__main__")
+
+    path, arguments = list(sys.path), list(sys.argv)
     try:
-        os.chdir(project.directory)  # where the CLI runs a program
         sys.path.insert(0, str(project.main.parent))
         sys.argv = [str(project.main)]
         configure(told)
         set_all_config(dict(stack.values), list(stack.secret_keys))
         settings.ROOT.set(None)
-
-        def body() -> None:
-            runpy.run_path(str(project.main), run_name="__main__")
-
-        run_interruptibly(lambda: run_in_stack(body), stop)
+        with contextlib.chdir(project.directory):  # where the CLI runs a program
+            run_interruptibly(lambda: run_in_stack(body), stop)
     finally:
         sys.path[:], sys.argv = path, arguments
-        os.chdir(directory)
 
 
 def explain(error: BaseException, directory: Path) -> str:

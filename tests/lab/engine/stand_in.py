@@ -25,8 +25,9 @@ from lab.engine.contract import (
 )
 from lab.engine.deploy import Deployment, DeploymentError, deploy, destroy, refresh
 from lab.engine.events import Event
-from lab.engine.project import load_project
-from lab.engine.state import Row, load
+from lab.engine.row import Row
+from lab.engine.state import load
+from lab.stack.project import load_project
 
 PRELUDE = """
 import pulumi

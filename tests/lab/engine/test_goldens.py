@@ -19,9 +19,10 @@ import pytest
 
 from lab.engine.deploy import DeploymentError, outputs
 from lab.engine.events import Step
-from lab.engine.project import ConfigError
-from lab.engine.state import Row, load
+from lab.engine.row import Row
+from lab.engine.state import load
 from lab.engine.wire import contains, is_secret, plain
+from lab.stack.project import ConfigError
 from tests.lab.engine.stand_in import Stack
 
 GOLDENS = sorted((Path(__file__).parent / "goldens").glob("*.json"))

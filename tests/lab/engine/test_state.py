@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from lab.engine.deletion import delete_all
-from lab.engine.state import Row, State, StateError, load
+from lab.engine.row import Row
+from lab.engine.state import State, StateError, load
 from lab.engine.wire import secret
 
 
