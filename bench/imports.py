@@ -21,6 +21,8 @@ PLANNERS = (
     "lab.cloud.remap",
     "lab.engine.contract",
     "lab.engine.events",
+    "lab.engine.goal",
+    "lab.engine.row",
     "lab.engine.urn",
     "lab.fabric.model",
     "lab.fabric.packets",

@@ -16,7 +16,7 @@ from lab.engine.contract import Program, Properties, Provider, StackConfig
 from lab.engine.deployer import Deployer
 from lab.engine.events import Diagnostic, OnEvent, Step
 from lab.engine.interrupt import run_interruptibly
-from lab.engine.monitor import Engine, Monitor
+from lab.engine.monitor import Monitor
 from lab.engine.wire import contains, is_secret, plain_properties
 
 
@@ -72,7 +72,7 @@ def deploy(
         deployer = new_run(on_event)
         monitor = Monitor(deployer)
         try:
-            program.run(project, stack, monitor=monitor, engine=Engine(deployer), dry_run=dry_run, stop=deployer.stop)
+            program.run(project, stack, monitor=monitor, dry_run=dry_run, stop=deployer.stop)
         except (Exception, SystemExit) as error:
             if not deployer.failures:
                 message = program.explain(error, project.directory)

@@ -13,16 +13,7 @@ from dataclasses import replace
 from functools import partial
 
 from lab.engine import urn as urns
-from lab.engine.contract import (
-    UNKNOWN,
-    Configured,
-    Diff,
-    Properties,
-    Provider,
-    ProviderError,
-    RefusedError,
-    StackConfig,
-)
+from lab.engine.contract import UNKNOWN, Configured, Properties, Provider, ProviderError, RefusedError, StackConfig
 from lab.engine.custom import Custom, resource_of
 from lab.engine.deletion import PARALLEL, delete_all
 from lab.engine.events import Diagnostic, OnEvent, Op, Step
@@ -114,7 +105,8 @@ class Deployer:
         """Bring the state to what there is; what is gone from the cloud goes from the state."""
         rows = [row for row in self.state.rows if not (row.delete or row.pending_replacement)]
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            list(pool.map(self._refresh, rows))
+            there = list(pool.map(self._is_there, rows))
+        self.state.forget([row for row, stays in zip(rows, there, strict=True) if not stays])
 
     def delete_rest(self) -> None:
         """Delete, dependents first, what has been replaced and what the program no longer registers."""
@@ -219,24 +211,26 @@ class Deployer:
             self._record(announcement)
         return row
 
-    def _refresh(self, row: Row) -> None:
+    def _is_there(self, row: Row) -> bool:
+        """Take over what there is now of a deployed resource; whether there is anything."""
         if not row.provider or self._interrupted:
             self._record(Step(op="same", urn=row.urn))
-            return
+            return True
         try:
             configured = self._providers.of(row.provider)
             found = configured.read(resource_of(row))
             drifted = configured.diff(found, plain_properties(row.inputs)).changed if found is not None else ()
         except (ProviderError, RefusedError) as error:
             self._record(Step(op="refresh", urn=row.urn, error=str(error)))
-            return
+            return True
         if found is None:
-            self.state.forget(row)
             self._record(Step(op="delete", urn=row.urn, old=row.inputs))
-            return
+            return False
         inputs = row.inputs if row.external else remark(found.inputs, row.inputs)
-        self.state.take(row, inputs, remark(found.outputs, row.outputs, row.secret_outputs))
+        outputs = remark(found.outputs, row.outputs, row.secret_outputs)
+        self.state.swap(row, replace(row, inputs=inputs, outputs=outputs))
         self._record(Step(op="update" if drifted else "same", urn=row.urn, keys=drifted, old=row.inputs, new=inputs))
+        return True
 
     # Deletions.
 
@@ -244,7 +238,7 @@ class Deployer:
         """Delete a resource before its replacement, and with it the dependents that it forces to be replaced."""
         left = [row for row in self.state.rows if row.provider and not (row.delete or row.pending_replacement)]
         left = [row for row in left if row.urn not in self._registered and not row.external]
-        forced = forced_along(old, left, self._diff)
+        forced = forced_along(old, left, self._providers.diff)
         if protected := next((row for row in forced if row.protect), None):
             raise RefusedError(
                 f"it has to be deleted before its replacement, and with it {protected.urn!r}, which is marked for "
@@ -254,9 +248,6 @@ class Deployer:
         row = self.state.live(old.urn)
         if row is None or not row.pending_replacement:
             raise StoppedError("what had to be deleted first was not")
-
-    def _diff(self, row: Row, inputs: Properties) -> Diff:
-        return self._providers.of(row.provider).diff(resource_of(row), plain_properties(inputs))
 
     def _delete_all(self, rows: list[Row], delete: Callable[[Row], None]) -> None:
         self._going = frozenset(row.urn for row in rows)

@@ -1,4 +1,4 @@
-"""The two ends of the SDK's wire protocol: its requests become goals, rows become its answers."""
+"""The engine's end of the SDK's wire protocol: its requests become goals, rows become its answers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SEVERITIES: dict[int, Severity] = {engine_pb2.INFO: "info", engine_pb2.WARNING: 
 
 
 class Monitor:
-    """What the SDK calls for resources, in executor threads; duck-typed as its own mock monitor is."""
+    """What the SDK calls for resources and its log, in executor threads; duck-typed as its own mock monitor is."""
 
     def __init__(self, deployer: Deployer) -> None:
         self.stack_urn = ""
@@ -95,6 +95,16 @@ class Monitor:
 
     def SignalAndWaitForShutdown(self, _: Any) -> empty_pb2.Empty:  # noqa: N802
         """Asked once the program has succeeded; deletions follow after it has ended."""
+        return empty_pb2.Empty()
+
+    def Log(self, request: Any) -> empty_pb2.Empty:  # noqa: N802
+        """A line of pulumi.log; debug lines, mostly the SDK's own, are dropped as the CLI does without --debug."""
+        if severity := SEVERITIES.get(request.severity):
+            self._deployer.log(Diagnostic(severity=severity, message=request.message, urn=request.urn))
+        return empty_pb2.Empty()
+
+    def RequirePulumiVersion(self, _: Any) -> empty_pb2.Empty:  # noqa: N802
+        """The engine is of the SDK's own version: any range the SDK satisfies is met."""
         return empty_pb2.Empty()
 
     def __getattr__(self, name: str) -> Any:
@@ -154,20 +164,3 @@ class Monitor:
                 found.append(urns.make(stack=stack, project=project, parent=parent, type_=type_, name=name))
         self._aliases[urn] = tuple(dict.fromkeys(each for each in found if each != urn))
         return self._aliases[urn]
-
-
-class Engine:
-    """What the SDK calls for its log."""
-
-    def __init__(self, deployer: Deployer) -> None:
-        self._deployer = deployer
-
-    def Log(self, request: Any) -> empty_pb2.Empty:  # noqa: N802
-        """A line of pulumi.log; debug lines, mostly the SDK's own, are dropped as the CLI does without --debug."""
-        if severity := SEVERITIES.get(request.severity):
-            self._deployer.log(Diagnostic(severity=severity, message=request.message, urn=request.urn))
-        return empty_pb2.Empty()
-
-    def RequirePulumiVersion(self, _: Any) -> empty_pb2.Empty:  # noqa: N802
-        """The engine is of the SDK's own version: any range the SDK satisfies is met."""
-        return empty_pb2.Empty()

@@ -19,12 +19,11 @@ from lab.engine.contract import Program, ProviderError, RefusedError, StackConfi
 from lab.engine.interrupt import run_interruptibly
 
 
-def run(
-    project: Program, stack: StackConfig, *, monitor: Any, engine: Any, dry_run: bool, stop: Callable[[], None]
-) -> None:
+def run(project: Program, stack: StackConfig, *, monitor: Any, dry_run: bool, stop: Callable[[], None]) -> None:
     """Run the program to its end and raise what it raises, after everything it began has ended.
 
-    `stop` is called first when the program fails or is interrupted (KeyboardInterrupt), so that nothing new begins.
+    `monitor` is called for resources and for the log. `stop` is called first when the program fails or is interrupted
+    (KeyboardInterrupt), so that nothing new begins.
     """
     told = Settings(
         project=project.name,
@@ -32,7 +31,7 @@ def run(
         organization="organization",
         root_directory=str(project.directory),
         monitor=monitor,
-        engine=engine,
+        engine=monitor,
         dry_run=dry_run,
     )
     # A context of its own: the SDK keeps its settings, configuration and root resource in context variables.

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable, Mapping
 
 from lab.engine import urn as urns
-from lab.engine.contract import Configured, Properties, Provider, RefusedError
+from lab.engine.contract import Configured, Diff, Properties, Provider, RefusedError
+from lab.engine.custom import resource_of
 from lab.engine.goal import Goal, accepted
 from lab.engine.row import Row
 from lab.engine.wire import contains, is_unknown, plain_properties
@@ -45,6 +46,10 @@ class Providers:
                     raise RefusedError(f"the state has lost its provider {urn!r}: `lab down`, then `lab up`")
                 self.configure(urn, plain_properties(row.inputs))
             return self._configured[urn]
+
+    def diff(self, row: Row, inputs: Properties) -> Diff:
+        """What the provider of a deployed row says to other inputs, which may have UNKNOWN."""
+        return self.of(row.provider).diff(resource_of(row), plain_properties(inputs))
 
     def default(self, token: str, version: str, make_urn: Callable[[str, str], str]) -> Goal:
         """The provider the program did not name, from the stack's configuration (`aws:region`)."""

@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,6 @@ from typing import Any
 from cryptography.fernet import Fernet, InvalidToken
 from pydantic import TypeAdapter
 
-from lab.engine.contract import Properties
 from lab.engine.row import Row
 from lab.engine.wire import is_secret, secret
 
@@ -68,24 +67,18 @@ class State:
         with self._lock:
             self.rows = ROWS.validate_python(renamed(ROWS.dump_python(self.rows, mode="json")))
 
-    def take(self, row: Row, inputs: Properties, outputs: Properties) -> None:
-        """Set what has been found of a resource."""
-        with self._lock:
-            now = self._now(row)
-            self.swap(now, replace(now, inputs=inputs, outputs=outputs))
+    def forget(self, gone: Collection[Row]) -> None:
+        """Remove rows, and what others say of depending on them."""
+        urns = {row.urn for row in gone}
 
-    def forget(self, row: Row) -> None:
-        """Remove the row and what others say of depending on it."""
-        with self._lock:
-            self.swap(self._now(row))
-            for other in [other for other in self.rows if row.urn in other.needs]:
-                named = {key: urns for key, urns in other.property_dependencies.items() if row.urn not in urns}
-                left = tuple(urn for urn in other.dependencies if urn != row.urn)
-                self.swap(other, replace(other, dependencies=left, property_dependencies=named))
+        def without(row: Row) -> Row:
+            named = {key: needed for key, needed in row.property_dependencies.items() if not urns & set(needed)}
+            left = tuple(urn for urn in row.dependencies if urn not in urns)
+            return replace(row, dependencies=left, property_dependencies=named)
 
-    def _now(self, row: Row) -> Row:
-        """The row as `forget` of another one may have left it meanwhile."""
-        return next(each for each in self.rows if (each.urn, each.id) == (row.urn, row.id))
+        with self._lock:
+            self.rows = [without(row) for row in self.rows if row not in gone]
+            self._save()
 
     def _save(self) -> None:
         """Write the file through a temporary one, so that a crash leaves the old or the new state, never half."""

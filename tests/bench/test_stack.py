@@ -14,8 +14,8 @@ from bench.imports import import_time, pure_modules
 from bench.stack import Growth, compare, grow, main, steepening
 from lab.cloud.local import LocalCloud, local_cloud
 
-# Processor seconds throughout: other work on the host hardly changes them. Measured: 1.05 to 1.15, 1.2, and 0.09 s.
-RATIO, STEEPENING, IMPORT_SECONDS = 2.3, 2.5, 0.2
+# Processor seconds throughout: other work on the host hardly changes them. Measured: 1.05 to 1.15, 1.4, and 0.09 s.
+RATIO, STEEPENING, IMPORT_SECONDS = 2.3, 2.8, 0.2
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,9 @@ def test_previewing_the_stack_costs_little_more_than_as_many_resources_do(cloud:
 
 @pytest.mark.cloud
 def test_growth_is_linear_and_every_machines_user_data_fits(cloud: LocalCloud) -> None:
-    growth = grow(cloud.endpoint, (2, 100, 200), runs=1)
+    growth = grow(cloud.endpoint, (2, 50, 200), runs=1)
     assert steepening(growth) < STEEPENING, growth
-    assert [row.resources - growth[0].resources for row in growth] == [0, 98, 198]
+    assert [row.resources - growth[0].resources for row in growth] == [0, 48, 198]
     assert max(max(row.director_bytes, row.web_server_bytes) for row in growth) <= 16384
 
 
@@ -45,7 +45,7 @@ def test_pure_modules_are_imported_at_once(module: str) -> None:
 
 
 def test_the_pure_modules_are_found() -> None:
-    assert {"userdata.render", "components.settings", "lab.fabric.routing"} <= set(pure_modules())
+    assert {"userdata.render", "components.settings", "lab.engine.goal"} <= set(pure_modules())
     assert not {"components.network", "userdata.director.agent.ec2"} & set(pure_modules())
 
 
