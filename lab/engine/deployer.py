@@ -219,7 +219,10 @@ class Deployer:
         try:
             configured = self._providers.of(row.provider)
             found = configured.read(resource_of(row))
-            drifted = configured.diff(found, plain_properties(row.inputs)).changed if found is not None else ()
+            if found is None or row.external:  # what was only read has no inputs that could drift
+                drifted: tuple[str, ...] = ()
+            else:
+                drifted = configured.diff(found, plain_properties(row.inputs)).changed
         except (ProviderError, RefusedError) as error:
             self._record(Step(op="refresh", urn=row.urn, error=str(error)))
             return True
@@ -237,7 +240,7 @@ class Deployer:
     def _delete_first(self, old: Row) -> None:
         """Delete a resource before its replacement, and with it the dependents that it forces to be replaced."""
         left = [row for row in self.state.rows if row.provider and not (row.delete or row.pending_replacement)]
-        left = [row for row in left if row.urn not in self._registered and not row.external]
+        left = [row for row in left if row.urn not in self._registered]
         forced = forced_along(old, left, self._providers.diff)
         if protected := next((row for row in forced if row.protect), None):
             raise RefusedError(
@@ -262,7 +265,7 @@ class Deployer:
         """Delete one row that nothing needs any more; raises what goes wrong, after it has been told."""
         op: Op = "discard" if row.external else "delete-replaced" if row.delete else "delete"
         with self._step(op, row.urn, old=row):
-            if row.protect and not row.delete:
+            if row.protect:
                 raise RefusedError("it is marked for protection; take `protect` away in the program, run `up` first")
             if row.provider and not (row.external or row.pending_replacement):
                 self._delete_resource(row)
