@@ -182,3 +182,13 @@ def test_an_early_deletion_leaves_what_is_being_changed(stack: Stack) -> None:
     )
     assert stack.provider.called("delete") == ["a"]
     assert stack.provider.cloud[stack.rows()["c"].id]["text"] == "new"
+
+
+def test_what_was_deleted_for_a_replacement_that_failed_is_not_deleted_again(stack: Stack) -> None:
+    stack.run("up", 'Thing("a",dbrKey="1")')
+    stack.provider.fail = {"create:a"}
+    stack.fails("up", 'Thing("a",dbrKey="2")')
+    assert stack.provider.called("delete") == ["a"]
+    stack.run("up", "")
+    assert stack.provider.called("delete") == ["a"] and stack.all_rows()[0].type == "pulumi:pulumi:Stack"
+    assert stack.rows() == {}
