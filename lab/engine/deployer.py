@@ -178,8 +178,10 @@ class Deployer:
 
     def _moves(self, old: str, new: str) -> bool:
         """Whether a resource's provider is now one that reaches something else."""
-        before, now = ({**row.inputs, "version": ""} if (row := self.state.live(urn)) else None for urn in (old, new))
-        return before is not None and now is not None and before != now
+        before, now = self.state.live(old), self.state.live(new)
+        if before is None or now is None:
+            return False
+        return {**before.inputs, "version": ""} != {**now.inputs, "version": ""}
 
     # What is done, side by side.
 

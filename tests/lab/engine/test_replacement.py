@@ -192,3 +192,16 @@ def test_what_was_deleted_for_a_replacement_that_failed_is_not_deleted_again(sta
     stack.run("up", "")
     assert stack.provider.called("delete") == ["a"] and stack.all_rows()[0].type == "pulumi:pulumi:Stack"
     assert stack.rows() == {}
+
+
+def test_what_is_replaced_with_another_is_so_also_where_the_new_one_comes_first(stack: Stack) -> None:
+    text = 'a=Thing("a",key="{}"); b=Thing("b",opts=O(deleted_with=a)); c=Thing("c",opts=O(replace_with=[a]))'
+    stack.run("up", text.format(1))
+    done = stack.run("up", text.format(2))
+    assert ops(done) == Counter((op, name) for op in PAIR for name in "abc")
+    assert {step.urn[-1]: step.keys for step in done.steps if step.op == "replace"} == {
+        "a": ("key",),
+        "b": ("deletedWith",),
+        "c": ("replaceWith",),
+    }
+    assert not stack.run("up").changed
