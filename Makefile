@@ -11,7 +11,7 @@ OS_PACKAGES := ca-certificates curl debian-archive-keyring e2fsprogs iproute2 jq
 	qemu-system-x86 qemu-utils shellcheck sqop util-linux wrk xz-utils
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup os-packages python-environment image up down test test-fast test-lab test-long check lint types format docs clean
+.PHONY: help setup os-packages python-environment image up down test test-fast test-lab test-long check lint types format docs bench-stack clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ format: python-environment ## put the code into the house's format
 
 docs: python-environment ## make docs/configuration.md of the schema
 	$(BIN)/python -m components.configuration_docs
+
+bench-stack: python-environment ## how fast the stack previews and grows; tables, and files in .lab/bench (10 minutes)
+	$(BIN)/python -m bench.stack
 
 clean: ## remove the environment and the lab's state (the image cache stays)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -10,16 +10,18 @@ from typing import Any
 
 from rich.markup import escape
 
-from lab.engine import deploy, real_cli, render, urn
+from lab.engine import deploy, urn
+from lab.engine.contract import StackConfig
 from lab.engine.deploy import Deployment, DeploymentError
 from lab.engine.events import Event, Step
-from lab.engine.project import ConfigError, Project, StackConfig, load_project
-from lab.engine.real_cli import CliError, RealCli, Verb
 from lab.engine.state import StateError
 from lab.progress import Progress
 from lab.provider import AwsProvider
 from lab.provider.plugin import plugin_version, write_plugin
 from lab.running import LabError, RunningLab
+from lab.stack import real_cli, render
+from lab.stack.project import ConfigError, Project, load_project
+from lab.stack.real_cli import CliError, RealCli, Verb
 
 DEFAULT_REGION = "us-east-1"
 

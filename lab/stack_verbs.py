@@ -14,7 +14,7 @@ from lab.verbs import AsJson, app, err, out, running_lab, verb
 
 if TYPE_CHECKING:
     from lab.deployment import StackSettings
-    from lab.engine.real_cli import Verb
+    from lab.stack.real_cli import Verb
 
 CHANGES = 7
 

@@ -17,6 +17,14 @@ hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("house")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in full what was not compared with the real CLI: no skip is to pass as a pass."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    for reason in sorted({report.longrepr[2] for report in skipped if "real_cli" in report.keywords}):
+        terminalreporter.section("real Pulumi CLI", yellow=True)
+        terminalreporter.line(reason.removeprefix("Skipped: "))
+
+
 @pytest.fixture(scope="session")
 def machine_image() -> "Image":
     """The lab's machine image, built if the cache has none."""

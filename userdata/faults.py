@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import lru_cache
 
 from userdata.values import LoadBalancer
 
@@ -15,9 +16,13 @@ class UserDataError(ValueError):
 
 def refuse_faults(balancer: LoadBalancer) -> None:
     """UserDataError naming every fault of `balancer`, if there is any."""
-    faults = [*_text_faults("balancer", asdict(balancer)), *_vrrp_faults(balancer)]
-    if faults:
+    if faults := _faults(balancer):
         raise UserDataError("no user data can be made of these values:\n  " + "\n  ".join(faults))
+
+
+@lru_cache(maxsize=1)  # every machine of a balancer asks
+def _faults(balancer: LoadBalancer) -> tuple[str, ...]:
+    return (*_text_faults("balancer", asdict(balancer)), *_vrrp_faults(balancer))
 
 
 def _text_faults(name: str, value: object) -> Iterator[str]:

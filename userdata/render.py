@@ -7,7 +7,7 @@ archive. Only a configuration too large for EC2's 16 KiB (200 web servers) moves
 import base64
 import json
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Network
 
 from userdata.archive import pack, read_tree
@@ -19,8 +19,11 @@ from userdata.values import Director, LoadBalancer, Service, WebServer
 LIMIT_BYTES = 16384  # EC2 user guide, "Instance user data": raw form, before base64
 DIRECTORS_LINE = "# Directors: "
 ARCHIVE_PATH = "/var/lib/lvs-aws/static.tar.bz2"
+# Each is asked for twice, to check the config and to make it; there are up to 254 directors and 200 web servers.
+MACHINES = 512
 
 
+@lru_cache(maxsize=MACHINES)
 def director_user_data(balancer: LoadBalancer, director: Director) -> str:
     """The user data of one director: ASCII, at most 16384 bytes, the same for the same values on every computer.
 
@@ -40,6 +43,7 @@ def director_user_data(balancer: LoadBalancer, director: Director) -> str:
     return _cloud_config(director.name, balancer, files, _director_static(), f"{DIRECTORS_LINE}{everybody}\n")
 
 
+@lru_cache(maxsize=MACHINES)
 def web_server_user_data(balancer: LoadBalancer, web_server: WebServer) -> str:
     """The user data of one web server, with the promises of `director_user_data`. Other web servers do not matter."""
     refuse_faults(balancer)

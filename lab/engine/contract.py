@@ -1,9 +1,13 @@
-"""What the engine asks of a provider. Values are JSON: secrets unwrapped, references as ids, unknowns as UNKNOWN."""
+"""What the engine is told of a program, and what it asks of a provider.
+
+Values for a provider are JSON: secrets unwrapped, references as ids, unknowns as UNKNOWN.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -27,6 +31,24 @@ class InitializationError(ProviderError):
         super().__init__(message)
         self.id = id
         self.outputs = outputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """A project's name and directory, and the Python file to run there."""
+
+    name: str
+    directory: Path
+    main: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackConfig:
+    """A stack's whole configuration as the program sees it: qualified keys, values as text (JSON where structured)."""
+
+    name: str
+    values: Mapping[str, str]
+    secret_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

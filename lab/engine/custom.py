@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from lab.engine import urn as urns
 from lab.engine.contract import Configured, InitializationError, Properties, Resource
+from lab.engine.events import Op
 from lab.engine.goal import Decision, Goal, accepted, decide
-from lab.engine.state import Row
+from lab.engine.row import Row
 from lab.engine.wire import plain_properties, remark
 
 
@@ -31,35 +32,28 @@ class Custom:
         """What to do with the deployed resource."""
         return decide(self.goal, old, replaced, lambda: self.configured.diff(resource_of(old), inputs))
 
-    def create(self, inputs: Properties) -> Row:
-        """Make the resource; a row with `init_errors` where it did not get ready."""
-        wanted = replace(resource_of(self.goal.row), inputs=inputs)
-        timeout = self.goal.timeouts.get("create")
+    def carry_out(self, op: Op, inputs: Properties, old: Row | None) -> Row:
+        """Keep or update the deployed resource, or make one; a row with `init_errors` where it did not get ready."""
         try:
+            if old is not None and op == "same":
+                return self._row(old.id, inputs, old.outputs)
+            if old is not None and op == "update":
+                timeout = self.goal.timeouts.get("update")
+                deployed = resource_of(old)
+                outputs = self.configured.update(deployed, inputs, preview=self.dry_run, timeout_seconds=timeout)
+                return self._row(old.id, inputs, outputs)
+            timeout = self.goal.timeouts.get("create")
+            wanted = replace(resource_of(self.goal.row), inputs=inputs)
             made = self.configured.create(wanted, preview=self.dry_run, timeout_seconds=timeout)
+            return self._row(made.id, inputs, made.outputs)
         except InitializationError as error:
-            return self.row(error.id, inputs, error.outputs, str(error))
-        return self.row(made.id, inputs, made.outputs)
+            return replace(self._row(error.id, inputs, error.outputs), init_errors=(str(error),))
 
-    def update(self, old: Row, inputs: Properties) -> Row:
-        """Change the resource in place; a row with `init_errors` where it did not get ready."""
-        timeout = self.goal.timeouts.get("update")
-        try:
-            outputs = self.configured.update(resource_of(old), inputs, preview=self.dry_run, timeout_seconds=timeout)
-        except InitializationError as error:
-            return self.row(old.id, inputs, error.outputs, str(error))
-        return self.row(old.id, inputs, outputs)
-
-    def row(self, id_: str, inputs: Properties, outputs: Properties, *errors: str) -> Row:
-        """The row of what has been made, with secrets marked again."""
+    def _row(self, id_: str, inputs: Properties, outputs: Properties) -> Row:
+        """The row of what there is now, with secrets marked again."""
         wanted = self.goal.row
-        return replace(
-            wanted,
-            id=id_,
-            inputs=remark(inputs, wanted.inputs),
-            outputs=remark(outputs, wanted.inputs, wanted.secret_outputs),
-            init_errors=errors,
-        )
+        marked = remark(outputs, wanted.inputs, wanted.secret_outputs)
+        return replace(wanted, id=id_, inputs=remark(inputs, wanted.inputs), outputs=marked)
 
 
 def resource_of(row: Row) -> Resource:

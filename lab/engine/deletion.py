@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from lab.engine.state import Row
+from lab.engine.row import Row
 
 PARALLEL = 16
 

@@ -12,12 +12,11 @@ from pathlib import Path
 from lab.engine import program
 from lab.engine import state as states
 from lab.engine import urn as urns
-from lab.engine.contract import Properties, Provider
+from lab.engine.contract import Program, Properties, Provider, StackConfig
 from lab.engine.deployer import Deployer
 from lab.engine.events import Diagnostic, OnEvent, Step
 from lab.engine.interrupt import run_interruptibly
-from lab.engine.monitor import Engine, Monitor
-from lab.engine.project import Project, StackConfig
+from lab.engine.monitor import Monitor
 from lab.engine.wire import contains, is_secret, plain_properties
 
 
@@ -49,7 +48,7 @@ class DeploymentError(Exception):
 
 
 def deploy(
-    project: Project,
+    project: Program,
     stack: StackConfig,
     provider: Provider,
     state_path: Path,
@@ -66,14 +65,14 @@ def deploy(
     """
     with nullcontext() if dry_run else states.locked(state_path):
         state = states.load(state_path, writable=not dry_run)
-        new_run = partial(Deployer, project=project, stack=stack, provider=provider, state=state, dry_run=dry_run)
+        new_run = partial(Deployer, project.name, stack, provider, state, dry_run=dry_run)
         if refresh:
-            reading = new_run(on_event=lambda _: None)
+            reading = new_run(lambda _: None)
             _in_threads(reading, reading.refresh)
-        deployer = new_run(on_event=on_event)
+        deployer = new_run(on_event)
         monitor = Monitor(deployer)
         try:
-            program.run(project, stack, monitor=monitor, engine=Engine(deployer), dry_run=dry_run, stop=deployer.stop)
+            program.run(project, stack, monitor=monitor, dry_run=dry_run, stop=deployer.stop)
         except (Exception, SystemExit) as error:
             if not deployer.failures:
                 message = program.explain(error, project.directory)
@@ -87,17 +86,17 @@ def deploy(
 
 
 def refresh(
-    project: Project, stack: StackConfig, provider: Provider, state_path: Path, *, on_event: OnEvent = lambda _: None
+    project: Program, stack: StackConfig, provider: Provider, state_path: Path, *, on_event: OnEvent = lambda _: None
 ) -> Deployment:
     """Bring the state to what there is, without running the program; errors as with `deploy`."""
-    return _without_program(project, stack, provider, state_path, on_event, Deployer.refresh)
+    return _without_program(Deployer.refresh, project, stack, provider, state_path, on_event)
 
 
 def destroy(
-    project: Project, stack: StackConfig, provider: Provider, state_path: Path, *, on_event: OnEvent = lambda _: None
+    project: Program, stack: StackConfig, provider: Provider, state_path: Path, *, on_event: OnEvent = lambda _: None
 ) -> Deployment:
     """Delete everything of the stack, dependents first, without running the program; errors as with `deploy`."""
-    return _without_program(project, stack, provider, state_path, on_event, Deployer.delete_rest)
+    return _without_program(Deployer.delete_rest, project, stack, provider, state_path, on_event)
 
 
 def outputs(state_path: Path, *, show_secrets: bool = True) -> Properties:
@@ -109,18 +108,16 @@ def outputs(state_path: Path, *, show_secrets: bool = True) -> Properties:
 
 
 def _without_program(
-    project: Project,
+    work: Callable[[Deployer], None],
+    project: Program,
     stack: StackConfig,
     provider: Provider,
     state_path: Path,
     on_event: OnEvent,
-    work: Callable[[Deployer], None],
 ) -> Deployment:
     with states.locked(state_path):
         state = states.load(state_path, writable=True)
-        deployer = Deployer(
-            project=project, stack=stack, provider=provider, state=state, dry_run=False, on_event=on_event
-        )
+        deployer = Deployer(project.name, stack, provider, state, on_event, dry_run=False)
         _in_threads(deployer, partial(work, deployer))
         return _result(deployer, {})
 

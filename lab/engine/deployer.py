@@ -13,14 +13,14 @@ from dataclasses import replace
 from functools import partial
 
 from lab.engine import urn as urns
-from lab.engine.contract import UNKNOWN, Configured, Properties, Provider, ProviderError, RefusedError
+from lab.engine.contract import UNKNOWN, Configured, Properties, Provider, ProviderError, RefusedError, StackConfig
 from lab.engine.custom import Custom, resource_of
 from lab.engine.deletion import PARALLEL, delete_all
 from lab.engine.events import Diagnostic, OnEvent, Op, Step
-from lab.engine.goal import Decision, Goal, with_ignored, with_unknown
-from lab.engine.project import Project, StackConfig
+from lab.engine.goal import Decision, Goal, forced_along, with_ignored
 from lab.engine.providers import Providers
-from lab.engine.state import Row, State
+from lab.engine.row import Row
+from lab.engine.state import State
 from lab.engine.wire import plain_properties, remark
 
 COUNTED = ("create", "same", "update", "replace", "delete", "discard")
@@ -31,35 +31,28 @@ class StoppedError(Exception):
 
 
 class Deployer:
-    """One run over one stack's state. Its methods are called from several threads.
+    """One run over the state of one stack of `project`. Its methods are called from several threads.
 
     What to do is planned for one resource after the other, as the real engine does; carrying it out runs side by side.
     """
 
     def __init__(
-        self,
-        *,
-        project: Project,
-        stack: StackConfig,
-        provider: Provider,
-        state: State,
-        dry_run: bool,
-        on_event: OnEvent,
+        self, project: str, stack: StackConfig, provider: Provider, state: State, on_event: OnEvent, *, dry_run: bool
     ) -> None:
-        self.project = project.name
+        self.project = project
         self.stack = stack.name
         self.dry_run = dry_run
+        self.state = state
         self.steps: list[Step] = []
         self.failures: list[str] = []
-        self._state = state
         self._on_event = on_event
         self._planning = threading.RLock()
-        self._lock = threading.RLock()
+        self._telling = threading.RLock()
         self._registered: set[str] = set()
         self._replaced: set[str] = set()
         self._going: frozenset[str] = frozenset()
         self._interrupted = False
-        self._providers = Providers(provider, stack.values)
+        self._providers = Providers(provider, stack.values, state.live)
 
     @property
     def changes(self) -> dict[str, int]:
@@ -73,13 +66,8 @@ class Deployer:
 
     def log(self, diagnostic: Diagnostic) -> None:
         """Pass a diagnostic on, one event at a time."""
-        with self._lock:
+        with self._telling:
             self._on_event(diagnostic)
-
-    def live(self, urn: str) -> Row | None:
-        """The row that stands for a resource now."""
-        with self._lock:
-            return self._state.live(urn)
 
     def urn(self, parent: str, type_: str, name: str) -> str:
         """The URN of a resource of this stack."""
@@ -94,12 +82,6 @@ class Deployer:
             carry_out = self._plan(goal)
         return carry_out()
 
-    def register_outputs(self, urn: str, outputs: Properties) -> None:
-        """Keep a component's outputs."""
-        with self._lock:
-            if (row := self._state.live(urn)) is not None:
-                self._state.put(replace(row, outputs=outputs))
-
     def read(self, goal: Goal, id_: str) -> Row:
         """Look an existing resource up without owning it."""
         with self._planning:
@@ -110,7 +92,8 @@ class Deployer:
             found = configured.read(resource_of(wanted))
             if found is None:
                 raise ProviderError(f"there is no {wanted.type} with the id {id_!r}")
-            return self._put(replace(wanted, id=found.id, outputs=found.outputs))
+            self.state.put(row := replace(wanted, id=found.id, outputs=found.outputs))
+        return row
 
     def invoke(self, token: str, args: Properties, provider: str, version: str) -> Properties:
         """Call a provider's function."""
@@ -120,16 +103,16 @@ class Deployer:
 
     def refresh(self) -> None:
         """Bring the state to what there is; what is gone from the cloud goes from the state."""
-        with self._lock:
-            rows = [row for row in self._state.rows if not (row.delete or row.pending_replacement)]
+        rows = [row for row in self.state.rows if not (row.delete or row.pending_replacement)]
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            list(pool.map(self._refresh, rows))
+            there = list(pool.map(self._is_there, rows))
+        self.state.forget([row for row, stays in zip(rows, there, strict=True) if not stays])
 
     def delete_rest(self) -> None:
         """Delete, dependents first, what has been replaced and what the program no longer registers."""
-        with self._lock:
-            doomed = [row for row in self._state.rows if row.delete or row.urn not in self._registered]
-        self._delete_all(doomed, self._delete)
+        self._delete_all(
+            [row for row in self.state.rows if row.delete or row.urn not in self._registered], self._delete
+        )
 
     # What is to be done: one resource at a time, under the planning lock.
 
@@ -175,13 +158,13 @@ class Deployer:
 
     def _deployed(self, goal: Goal) -> Row | None:
         """What is deployed under the resource's URN or, renamed, under an alias of it."""
-        urn = goal.row.urn
-        with self._lock:
-            for alias in goal.aliases if self._state.live(urn) is None else ():
-                if alias not in self._registered and self._state.live(alias) is not None:
-                    self._state.rename(alias, urn)
-                    break
-            return self._state.live(urn)
+        if (row := self.state.live(goal.row.urn)) is not None:
+            return row
+        for alias in goal.aliases:
+            if alias not in self._registered and self.state.live(alias) is not None:
+                self.state.rename(alias, goal.row.urn)
+                return self.state.live(goal.row.urn)
+        return None
 
     def _serving(self, token: str, reference: str, version: str) -> tuple[str, Configured]:
         """The URN and the provider of a reference, URN::ID; the default one without a reference."""
@@ -191,11 +174,11 @@ class Deployer:
             urn = goal.row.urn
             if urn not in self._registered:
                 self.register(goal)
-        return urn, self._providers.serving(urn)
+        return urn, self._providers.of(urn)
 
     def _moves(self, old: str, new: str) -> bool:
         """Whether a resource's provider is now one that reaches something else."""
-        before, now = self.live(old), self.live(new)
+        before, now = self.state.live(old), self.state.live(new)
         if before is None or now is None:
             return False
         return {**before.inputs, "version": ""} != {**now.inputs, "version": ""}
@@ -206,20 +189,15 @@ class Deployer:
         """Keep what only the state knows: a component or a provider."""
         op: Op = "create" if old is None else "same" if old.inputs == row.inputs else "update"
         with self._step(op, row.urn, old=old, new=row.inputs):
-            return self._put(row)
+            self.state.put(row)
+        return row
 
     def _carry_out(
         self, custom: Custom, decision: Decision, inputs: Properties, old: Row | None, *, beside: bool = False
     ) -> Row:
         new = remark(inputs, custom.goal.row.inputs)
         with self._step(decision.op, custom.goal.row.urn, decision.keys, old=old, new=new):
-            if decision.op == "same" and old is not None:
-                row = custom.row(old.id, inputs, old.outputs)
-            elif decision.op == "update" and old is not None:
-                row = custom.update(old, inputs)
-            else:
-                row = custom.create(inputs)
-            self._put(row, beside=beside)
+            self.state.put(row := custom.carry_out(decision.op, inputs, old), beside=beside)
             if row.init_errors:
                 raise ProviderError(row.init_errors[0])
         return row
@@ -230,70 +208,51 @@ class Deployer:
         announcement = Step(op="replace", urn=old.urn, keys=decision.keys)
         if decision.delete_first:
             self._record(announcement)
-            return self._carry_out(custom, creation, inputs, old)
-        row = self._carry_out(custom, creation, inputs, old, beside=True)
-        self._record(announcement)
+        row = self._carry_out(custom, creation, inputs, old, beside=not decision.delete_first)
+        if not decision.delete_first:
+            self._record(announcement)
         return row
 
-    def _refresh(self, row: Row) -> None:
+    def _is_there(self, row: Row) -> bool:
+        """Take over what there is now of a deployed resource; whether there is anything."""
         if not row.provider or self._interrupted:
             self._record(Step(op="same", urn=row.urn))
-            return
+            return True
         try:
-            configured = self._of(row)
+            configured = self._providers.of(row.provider)
             found = configured.read(resource_of(row))
-            drifted = configured.diff(found, plain_properties(row.inputs)).changed if found is not None else ()
+            if found is None or row.external:  # what was only read has no inputs that could drift
+                drifted: tuple[str, ...] = ()
+            else:
+                drifted = configured.diff(found, plain_properties(row.inputs)).changed
         except (ProviderError, RefusedError) as error:
             self._record(Step(op="refresh", urn=row.urn, error=str(error)))
-            return
-        with self._lock:
-            now = next(each for each in self._state.rows if (each.urn, each.id) == (row.urn, row.id))
-            if found is None:
-                self._state.forget(now)
-                self._record(Step(op="delete", urn=row.urn, old=row.inputs))
-                return
-            inputs = row.inputs if row.external else remark(found.inputs, row.inputs)
-            outputs = remark(found.outputs, row.outputs, row.secret_outputs)
-            self._state.swap(now, replace(now, inputs=inputs, outputs=outputs))
-            op: Op = "update" if drifted else "same"
-            self._record(Step(op=op, urn=row.urn, keys=drifted, old=row.inputs, new=inputs))
+            return True
+        if found is None:
+            self._record(Step(op="delete", urn=row.urn, old=row.inputs))
+            return False
+        inputs = row.inputs if row.external else remark(found.inputs, row.inputs)
+        outputs = remark(found.outputs, row.outputs, row.secret_outputs)
+        self.state.swap(row, replace(row, inputs=inputs, outputs=outputs))
+        self._record(Step(op="update" if drifted else "same", urn=row.urn, keys=drifted, old=row.inputs, new=inputs))
+        return True
 
     # Deletions.
 
     def _delete_first(self, old: Row) -> None:
         """Delete a resource before its replacement, and with it the dependents that it forces to be replaced."""
-        self._delete_all([old, *self._forced_by(old)], self._delete_for_replacement)
-        row = self.live(old.urn)
-        if row is None or not row.pending_replacement:
-            raise StoppedError("what had to be deleted first was not")
-
-    def _forced_by(self, old: Row) -> list[Row]:
-        """The dependents that a deletion of `old` forces to be replaced, and theirs.
-
-        Only those count that use one of its properties where a new value means replacement (as the real engine asks),
-        or that are to be replaced with it.
-        """
-        with self._lock:
-            left = [row for row in self._state.rows if row.provider and not (row.delete or row.pending_replacement)]
-        left = [row for row in left if row.urn not in self._registered and not row.external]
-        found: list[Row] = []
-        gone = {old.urn}
-        while new := [row for row in left if self._forced(row, gone)]:
-            left = [row for row in left if row not in new]
-            found += new
-            gone |= {row.urn for row in new}
-        if protected := next((row for row in found if row.protect), None):
+        left = [row for row in self.state.rows if row.provider and not (row.delete or row.pending_replacement)]
+        left = [row for row in left if row.urn not in self._registered]
+        forced = forced_along(old, left, self._providers.diff)
+        if protected := next((row for row in forced if row.protect), None):
             raise RefusedError(
                 f"it has to be deleted before its replacement, and with it {protected.urn!r}, which is marked for "
                 "protection; take `protect` away and run `up` first"
             )
-        return found
-
-    def _forced(self, row: Row, gone: set[str]) -> bool:
-        if row.deleted_with in gone or gone & set(row.replace_with):
-            return True
-        inputs = with_unknown(row, gone)
-        return inputs is not None and bool(self._of(row).diff(resource_of(row), plain_properties(inputs)).replace)
+        self._delete_all([old, *forced], self._delete_for_replacement)
+        row = self.state.live(old.urn)
+        if row is None or not row.pending_replacement:
+            raise StoppedError("what had to be deleted first was not")
 
     def _delete_all(self, rows: list[Row], delete: Callable[[Row], None]) -> None:
         self._going = frozenset(row.urn for row in rows)
@@ -302,43 +261,31 @@ class Deployer:
     def _delete_for_replacement(self, row: Row) -> None:
         with self._step("delete-replaced", row.urn, old=row):
             self._delete_resource(row)
-            with self._lock:
-                self._state.swap(row, replace(row, pending_replacement=True))
+            self.state.swap(row, replace(row, pending_replacement=True))
 
     def _delete(self, row: Row) -> None:
         """Delete one row that nothing needs any more; raises what goes wrong, after it has been told."""
         op: Op = "discard" if row.external else "delete-replaced" if row.delete else "delete"
         with self._step(op, row.urn, old=row):
-            if row.protect and not row.delete:
+            if row.protect:
                 raise RefusedError("it is marked for protection; take `protect` away in the program, run `up` first")
             if row.provider and not (row.external or row.pending_replacement):
                 self._delete_resource(row)
-            with self._lock:
-                self._state.swap(row, None)
+            self.state.swap(row)
 
     def _delete_resource(self, row: Row) -> None:
         """Delete it from the cloud, unless it is to be kept there or goes by itself with another one."""
         if not (self.dry_run or row.retain_on_delete or row.deleted_with in self._going):
-            self._of(row).delete(resource_of(row), timeout_seconds=row.delete_timeout_seconds)
+            self._providers.of(row.provider).delete(resource_of(row), timeout_seconds=row.delete_timeout_seconds)
 
     # Bookkeeping.
 
-    def _of(self, row: Row) -> Configured:
-        with self._lock:
-            return self._providers.of(row, self._state.live)
-
-    def _put(self, row: Row, *, beside: bool = False) -> Row:
-        with self._lock:
-            self._state.put(row, beside=beside)
-        return row
-
     def _record(self, step: Step) -> None:
-        with self._lock:
+        with self._telling:
             self.steps.append(step)
             if step.error:
-                self.failures.append(
-                    f"{urns.type_of(step.urn)} {urns.name_of(step.urn)}: {step.op} failed: {step.error}"
-                )
+                of = f"{urns.type_of(step.urn)} {urns.name_of(step.urn)}"
+                self.failures.append(f"{of}: {step.op} failed: {step.error}")
             self._on_event(step)
 
     @contextmanager

@@ -8,18 +8,8 @@ from typing import Literal
 
 from lab.engine.contract import Properties
 
-Op = Literal[
-    "create",
-    "same",
-    "update",
-    "replace",
-    "create-replacement",
-    "delete-replaced",
-    "delete",
-    "read",
-    "discard",
-    "refresh",
-]
+Replacing = Literal["replace", "create-replacement", "delete-replaced"]
+Op = Replacing | Literal["create", "same", "update", "delete", "read", "discard", "refresh"]
 Severity = Literal["info", "warning", "error"]
 
 

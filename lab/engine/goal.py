@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 
 from lab.engine.contract import UNKNOWN, Checked, Diff, Properties, RefusedError
 from lab.engine.events import Op
-from lab.engine.state import Row
+from lab.engine.row import Row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,52 +41,61 @@ def decide(goal: Goal, old: Row, replaced: Set[str], diff: Callable[[], Diff]) -
 
     Raises RefusedError for a protected one that had to be replaced.
     """
-    wish = goal.delete_before_replace
     if old.pending_replacement:
         return Decision(op="replace", delete_first=True)
-    if reason := _replaced_along(goal.row, old, replaced):
-        decision = Decision(op="replace", keys=(reason,), delete_first=bool(wish))
-    else:
+    found, keys = Diff(), _replaced_along(goal.row, old, replaced)
+    if not keys:
         found = diff()
         forced = {key for key in found.changed if {key, "*"} & set(goal.replace_on_changes)} | set(found.replace)
-        if keys := tuple(key for key in found.changed if key in forced):
-            decision = Decision(
-                op="replace", keys=keys, delete_first=found.delete_before_replace if wish is None else wish
-            )
-        else:
-            # A half-made one is finished by an update, whatever the diff says.
-            return Decision(op="update" if found.changed or old.init_errors else "same", keys=found.changed)
+        keys = tuple(key for key in found.changed if key in forced)
+    if not keys:
+        # A half-made one is finished by an update, whatever the diff says.
+        return Decision(op="update" if found.changed or old.init_errors else "same", keys=found.changed)
     if old.protect:
         raise RefusedError(
-            f"unable to replace it ({', '.join(decision.keys)} changed): it is marked for protection; "
+            f"unable to replace it ({', '.join(keys)} changed): it is marked for protection; "
             "take `protect` away in the program, run `up`, then change it"
         )
-    return decision
+    wish = goal.delete_before_replace
+    return Decision(op="replace", keys=keys, delete_first=found.delete_before_replace if wish is None else wish)
 
 
-def _replaced_along(wanted: Row, old: Row, replaced: Set[str]) -> str:
+def _replaced_along(wanted: Row, old: Row, replaced: Set[str]) -> tuple[str, ...]:
     """Why a resource is replaced whatever its inputs are, empty where there is no such reason."""
     if wanted.deleted_with in replaced:
-        return "deletedWith"
+        return ("deletedWith",)
     if replaced & set(wanted.replace_with):
-        return "replaceWith"
-    return "replacementTrigger" if wanted.replacement_trigger != old.replacement_trigger else ""
+        return ("replaceWith",)
+    return ("replacementTrigger",) if wanted.replacement_trigger != old.replacement_trigger else ()
 
 
 def with_ignored(goal: Goal, old: Row | None) -> Properties:
     """The goal's inputs, with the deployed values of those whose changes it ignores."""
-    inputs = dict(goal.row.inputs)
-    for key in goal.ignore_changes if old is not None else ():
-        inputs.pop(key, None)
-        if old is not None and key in old.inputs:
-            inputs[key] = old.inputs[key]
-    return inputs
+    if old is None:
+        return goal.row.inputs
+    others = {key: value for key, value in goal.row.inputs.items() if key not in goal.ignore_changes}
+    return others | {key: value for key, value in old.inputs.items() if key in goal.ignore_changes}
 
 
-def with_unknown(row: Row, gone: set[str]) -> Properties | None:
-    """The row's inputs as they would be if these resources were new, None where it does not use them."""
-    keys = {key for key, needed in row.property_dependencies.items() if gone & set(needed)}
-    return {**row.inputs, **dict.fromkeys(keys, UNKNOWN)} if keys else None
+def forced_along(old: Row, rows: Sequence[Row], diff: Callable[[Row, Properties], Diff]) -> list[Row]:
+    """Those of `rows` that a deletion of `old` forces to be replaced, and those that they force.
+
+    Only those count that use one of its properties where a new value means replacement (so the real engine asks: `diff`
+    of inputs with UNKNOWN), or that are to be replaced with it.
+    """
+    found: list[Row] = []
+    gone = {old.urn}
+
+    def forced(row: Row) -> bool:
+        if row.deleted_with in gone or gone & set(row.replace_with):
+            return True
+        keys = {key for key, needed in row.property_dependencies.items() if gone & set(needed)}
+        return bool(keys and diff(row, {**row.inputs, **dict.fromkeys(keys, UNKNOWN)}).replace)
+
+    while new := [row for row in rows if row not in found and forced(row)]:
+        found += new
+        gone |= {row.urn for row in new}
+    return found
 
 
 def accepted(checked: Checked) -> Properties:

@@ -1,10 +1,11 @@
-"""The two ends of the SDK's wire protocol: its requests become goals, rows become its answers."""
+"""The engine's end of the SDK's wire protocol: its requests become goals, rows become its answers."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from google.protobuf import empty_pb2, json_format  # type: ignore[import-untyped]
+from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import alias_pb2, engine_pb2, resource_pb2
 
 from lab.engine import urn as urns
@@ -12,8 +13,8 @@ from lab.engine.contract import UNKNOWN, Properties, RefusedError
 from lab.engine.deployer import Deployer
 from lab.engine.events import Diagnostic, Severity
 from lab.engine.goal import Goal, seconds, whole
-from lab.engine.state import Row
-from lab.engine.wire import from_struct, to_struct
+from lab.engine.row import Row
+from lab.engine.wire import from_struct, from_value, to_struct
 
 # Without a feature the SDK falls back or raises by itself. OUTPUT_VALUES, TRANSFORMS, RESOURCE_HOOKS and
 # PARAMETERIZATION are left out on purpose; without INVOKE_DEPENDS_ON the SDK itself holds back invokes that cannot be.
@@ -33,15 +34,11 @@ NOT_DONE = (
     ("remote", "a remote component", "use a component of the program's own language"),
     ("packageRef", "a parameterized package", "use a plain package"),
 )
-SEVERITIES: dict[int, Severity] = {
-    engine_pb2.INFO: "info",
-    engine_pb2.WARNING: "warning",
-    engine_pb2.ERROR: "error",
-}
+SEVERITIES: dict[int, Severity] = {engine_pb2.INFO: "info", engine_pb2.WARNING: "warning", engine_pb2.ERROR: "error"}
 
 
 class Monitor:
-    """What the SDK calls for resources, in executor threads; duck-typed as its own mock monitor is."""
+    """What the SDK calls for resources and its log, in executor threads; duck-typed as its own mock monitor is."""
 
     def __init__(self, deployer: Deployer) -> None:
         self.stack_urn = ""
@@ -73,8 +70,8 @@ class Monitor:
         outputs = from_struct(request.outputs)
         if request.urn == self.stack_urn:
             self.stack_outputs = outputs
-        else:
-            self._deployer.register_outputs(request.urn, outputs)
+        elif (row := self._deployer.state.live(request.urn)) is not None:
+            self._deployer.state.put(replace(row, outputs=outputs))
         return empty_pb2.Empty()
 
     def ReadResource(self, request: Any) -> resource_pb2.ReadResourceResponse:  # noqa: N802
@@ -100,6 +97,16 @@ class Monitor:
         """Asked once the program has succeeded; deletions follow after it has ended."""
         return empty_pb2.Empty()
 
+    def Log(self, request: Any) -> empty_pb2.Empty:  # noqa: N802
+        """A line of pulumi.log; debug lines, mostly the SDK's own, are dropped as the CLI does without --debug."""
+        if severity := SEVERITIES.get(request.severity):
+            self._deployer.log(Diagnostic(severity=severity, message=request.message, urn=request.urn))
+        return empty_pb2.Empty()
+
+    def RequirePulumiVersion(self, _: Any) -> empty_pb2.Empty:  # noqa: N802
+        """The engine is of the SDK's own version: any range the SDK satisfies is met."""
+        return empty_pb2.Empty()
+
     def __getattr__(self, name: str) -> Any:
         """Refuse what else the SDK may call (Call, RegisterStackTransform, RegisterPackage, hooks, ...) by name."""
         if not name[0].isupper():
@@ -118,7 +125,6 @@ class Monitor:
             raise RefusedError("it uses hooks, which the lab's engine does not do: leave them away")
         texts = {name: getattr(request.customTimeouts, name) for name in ("create", "update", "delete")}
         timeouts = {name: seconds(text) for name, text in texts.items() if text}
-        trigger = request.HasField("replacement_trigger")
         row = Row(
             urn=urn,
             type=request.type,
@@ -132,7 +138,7 @@ class Monitor:
             retain_on_delete=request.retainOnDelete,
             deleted_with=request.deletedWith,
             replace_with=tuple(request.replace_with),
-            replacement_trigger=json_format.MessageToDict(request.replacement_trigger) if trigger else None,
+            replacement_trigger=from_value(request.replacement_trigger),
             secret_outputs=tuple(request.additionalSecretOutputs),
             delete_timeout_seconds=timeouts.get("delete"),
         )
@@ -158,20 +164,3 @@ class Monitor:
                 found.append(urns.make(stack=stack, project=project, parent=parent, type_=type_, name=name))
         self._aliases[urn] = tuple(dict.fromkeys(each for each in found if each != urn))
         return self._aliases[urn]
-
-
-class Engine:
-    """What the SDK calls for its log."""
-
-    def __init__(self, deployer: Deployer) -> None:
-        self._deployer = deployer
-
-    def Log(self, request: Any) -> empty_pb2.Empty:  # noqa: N802
-        """A line of pulumi.log; debug lines, mostly the SDK's own, are dropped as the CLI does without --debug."""
-        if severity := SEVERITIES.get(request.severity):
-            self._deployer.log(Diagnostic(severity=severity, message=request.message, urn=request.urn))
-        return empty_pb2.Empty()
-
-    def RequirePulumiVersion(self, _: Any) -> empty_pb2.Empty:  # noqa: N802
-        """The engine is of the SDK's own version: any range the SDK satisfies is met."""
-        return empty_pb2.Empty()

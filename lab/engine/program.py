@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
-import os
 import runpy
 import sys
 import traceback
@@ -15,17 +15,15 @@ import pulumi
 from pulumi.runtime import Settings, configure, run_in_stack, settings
 from pulumi.runtime.config import set_all_config
 
-from lab.engine.contract import ProviderError, RefusedError
+from lab.engine.contract import Program, ProviderError, RefusedError, StackConfig
 from lab.engine.interrupt import run_interruptibly
-from lab.engine.project import Project, StackConfig
 
 
-def run(
-    project: Project, stack: StackConfig, *, monitor: Any, engine: Any, dry_run: bool, stop: Callable[[], None]
-) -> None:
+def run(project: Program, stack: StackConfig, *, monitor: Any, dry_run: bool, stop: Callable[[], None]) -> None:
     """Run the program to its end and raise what it raises, after everything it began has ended.
 
-    `stop` is called first when the program fails or is interrupted (KeyboardInterrupt), so that nothing new begins.
+    `monitor` is called for resources and for the log. `stop` is called first when the program fails or is interrupted
+    (KeyboardInterrupt), so that nothing new begins.
     """
     told = Settings(
         project=project.name,
@@ -33,30 +31,28 @@ def run(
         organization="organization",
         root_directory=str(project.directory),
         monitor=monitor,
-        engine=engine,
+        engine=monitor,
         dry_run=dry_run,
     )
     # A context of its own: the SDK keeps its settings, configuration and root resource in context variables.
     contextvars.copy_context().run(_run, project, stack, told, stop)
 
 
-def _run(project: Project, stack: StackConfig, told: Settings, stop: Callable[[], None]) -> None:
-    directory, path, arguments = Path.cwd(), list(sys.path), list(sys.argv)
+def _run(project: Program, stack: StackConfig, told: Settings, stop: Callable[[], None]) -> None:
+    def body() -> None:
+        runpy.run_path(str(project.main), run_name="__main__")
+
+    path, arguments = list(sys.path), list(sys.argv)
     try:
-        os.chdir(project.directory)  # where the CLI runs a program
         sys.path.insert(0, str(project.main.parent))
         sys.argv = [str(project.main)]
         configure(told)
         set_all_config(dict(stack.values), list(stack.secret_keys))
         settings.ROOT.set(None)
-
-        def body() -> None:
-            runpy.run_path(str(project.main), run_name="__main__")
-
-        run_interruptibly(lambda: run_in_stack(body), stop)
+        with contextlib.chdir(project.directory):  # where the CLI runs a program
+            run_interruptibly(lambda: run_in_stack(body), stop)
     finally:
         sys.path[:], sys.argv = path, arguments
-        os.chdir(directory)
 
 
 def explain(error: BaseException, directory: Path) -> str:

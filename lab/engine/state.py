@@ -5,16 +5,17 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 
-from lab.engine.contract import Properties
+from lab.engine.row import Row
 from lab.engine.wire import is_secret, secret
 
 FORMAT = 2
@@ -25,56 +26,16 @@ class StateError(Exception):
     """The state cannot be used; the text says why and what to do."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One deployed resource, with the options that outlive a run.
-
-    `provider` is a URN. `external` rows were read, not made. `delete` marks one that has been replaced and waits for
-    its deletion; `pending_replacement` one that was deleted and waits for its replacement; `init_errors` one that was
-    made but did not get ready.
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    urn: str
-    type: str
-    custom: bool
-    id: str = ""
-    inputs: Properties = field(default_factory=dict)
-    outputs: Properties = field(default_factory=dict)
-    parent: str = ""
-    provider: str = ""
-    dependencies: tuple[str, ...] = ()
-    property_dependencies: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    protect: bool = False
-    retain_on_delete: bool = False
-    deleted_with: str = ""
-    replace_with: tuple[str, ...] = ()
-    replacement_trigger: Any = None
-    secret_outputs: tuple[str, ...] = ()
-    delete_timeout_seconds: float | None = None
-    external: bool = False
-    delete: bool = False
-    pending_replacement: bool = False
-    init_errors: tuple[str, ...] = ()
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """The URNs that must outlive this row."""
-        named = {urn for urns in self.property_dependencies.values() for urn in urns}
-        others = {*self.dependencies, *named, *self.replace_with, self.deleted_with, self.parent, self.provider}
-        return frozenset(others - {"", self.urn})
-
-
 ROWS = TypeAdapter(list[Row])
 
 
 class State:
-    """The rows of one stack, oldest first; without a path nothing is saved. Not thread-safe: the deployer locks."""
+    """The rows of one stack, oldest first; without a path nothing is saved. Its methods may be called by any thread."""
 
     def __init__(self, rows: list[Row], *, path: Path | None) -> None:
-        self.rows = rows
+        self.rows = rows  # a new list with every change, so that who reads needs no lock
         self._path = path
+        self._lock = threading.RLock()
 
     def live(self, urn: str) -> Row | None:
         """The row that stands for the resource now, leaving out those that wait for deletion."""
@@ -82,17 +43,20 @@ class State:
 
     def put(self, row: Row, *, beside: bool = False) -> None:
         """Set the live row of `row.urn`, in its place or at the end; `beside` leaves the old one to its deletion."""
-        old = self.live(row.urn)
-        index = next((index for index, each in enumerate(self.rows) if each is old), len(self.rows))
-        kept = [replace(old, delete=True)] if beside and old is not None else []
-        self.rows[index : index + 1] = [*kept, row]
-        self.save()
+        with self._lock:
+            old = self.live(row.urn)
+            if old is None:
+                self.rows = [*self.rows, row]
+                self._save()
+            else:
+                self.swap(old, *([replace(old, delete=True)] if beside else []), row)
 
-    def swap(self, old: Row, new: Row | None) -> None:
-        """Turn exactly the row `old` into `new`, or forget it."""
-        index = next(index for index, row in enumerate(self.rows) if row is old)
-        self.rows[index : index + 1] = [] if new is None else [new]
-        self.save()
+    def swap(self, old: Row, *new: Row) -> None:
+        """Put other rows, or none, in the place of exactly the row `old`."""
+        with self._lock:
+            index = next(index for index, row in enumerate(self.rows) if row is old)
+            self.rows = [*self.rows[:index], *new, *self.rows[index + 1 :]]
+            self._save()
 
     def rename(self, old: str, new: str) -> None:
         """Put one URN in the place of another, wherever it stands. Saved with the next step."""
@@ -100,17 +64,23 @@ class State:
         def renamed(value: Any) -> Any:
             return new if value == old else _each(value, renamed)
 
-        self.rows = ROWS.validate_python(renamed(ROWS.dump_python(self.rows, mode="json")))
+        with self._lock:
+            self.rows = ROWS.validate_python(renamed(ROWS.dump_python(self.rows, mode="json")))
 
-    def forget(self, row: Row) -> None:
-        """Remove the row and what others say of depending on it."""
-        self.swap(row, None)
-        for other in [other for other in self.rows if row.urn in other.needs]:
-            named = {key: urns for key, urns in other.property_dependencies.items() if row.urn not in urns}
-            left = tuple(urn for urn in other.dependencies if urn != row.urn)
-            self.swap(other, replace(other, dependencies=left, property_dependencies=named))
+    def forget(self, gone: Collection[Row]) -> None:
+        """Remove rows, and what others say of depending on them."""
+        urns = {row.urn for row in gone}
 
-    def save(self) -> None:
+        def without(row: Row) -> Row:
+            named = {key: needed for key, needed in row.property_dependencies.items() if not urns & set(needed)}
+            left = tuple(urn for urn in row.dependencies if urn not in urns)
+            return replace(row, dependencies=left, property_dependencies=named)
+
+        with self._lock:
+            self.rows = [without(row) for row in self.rows if row not in gone]
+            self._save()
+
+    def _save(self) -> None:
         """Write the file through a temporary one, so that a crash leaves the old or the new state, never half."""
         if self._path is None:
             return

@@ -149,8 +149,8 @@ def test_it_lives_and_dies_in_a_vpc_that_stays(tmp_path: Path) -> None:
     from lab.cloud.corrections.images import LAB_IMAGE_ID
     from lab.cloud.local import local_cloud
     from lab.engine.deploy import deploy, destroy
-    from lab.engine.project import load_project
     from lab.provider import AwsProvider
+    from lab.stack.project import load_project
 
     with local_cloud() as cloud:
         session = boto3.Session(aws_access_key_id="lab", aws_secret_access_key="lab", region_name="us-east-1")

@@ -211,3 +211,13 @@ def test_nginx_answers_what_each_health_check_asks():
     assert ["location = /healthz {" in blocks[0], "location = /up {" in blocks[1], "location = /healthz {" in blocks[2]]
     assert "return 204" in blocks[1]
     assert all(f"listen {port} default_server;" in block for port, block in zip((80, 81, 82), blocks, strict=True))
+
+
+def test_a_balancer_is_looked_over_once_for_all_its_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the cost of 200 web servers would grow with the square of their number."""
+    looked: list[object] = []
+    monkeypatch.setattr(faults, "asdict", lambda value: looked.append(value) or dataclasses.asdict(value))
+    changed = balancer(web_servers=many_web_servers(10), virtual_ip="10.0.0.99")
+    for web_server in changed.web_servers:
+        web_server_user_data(changed, web_server)
+    assert len(looked) == 1

@@ -25,8 +25,9 @@ from lab.engine.contract import (
 )
 from lab.engine.deploy import Deployment, DeploymentError, deploy, destroy, refresh
 from lab.engine.events import Event
-from lab.engine.project import load_project
-from lab.engine.state import Row, load
+from lab.engine.row import Row
+from lab.engine.state import load
+from lab.stack.project import load_project
 
 PRELUDE = """
 import pulumi
@@ -63,6 +64,7 @@ class TestProvider:
     cloud: dict[str, Properties] = field(default_factory=dict)
     fail: set[str] = field(default_factory=set)
     during: Callable[[str], None] = lambda _: None
+    timeouts: dict[str, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -102,6 +104,7 @@ class TestProvider:
     def create(self, resource: Resource, *, preview: bool, timeout_seconds: float | None) -> Resource:
         if preview:
             return replace(resource, outputs={**resource.inputs, "upper": _upper(resource.inputs)})
+        self.timeouts[f"create:{resource.name}"] = timeout_seconds
         self._call("create", resource.name)
         with self._lock:
             self.made += 1
@@ -116,6 +119,7 @@ class TestProvider:
     ) -> Properties:
         outputs = self._outputs(resource.id, new_inputs)
         if not preview:
+            self.timeouts[f"update:{resource.name}"] = timeout_seconds
             self._call("update", resource.name)
             self.cloud[resource.id] = outputs
         return outputs
@@ -129,6 +133,7 @@ class TestProvider:
         return replace(resource, inputs=inputs, outputs=dict(outputs))
 
     def delete(self, resource: Resource, *, timeout_seconds: float | None) -> None:
+        self.timeouts[f"delete:{resource.name}"] = timeout_seconds
         self._call("delete", resource.name)
         self.cloud.pop(resource.id, None)
 

@@ -7,11 +7,13 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
 from lab.engine.contract import UNKNOWN
 from lab.engine.deploy import outputs
+from lab.engine.deployer import Deployer
 from lab.engine.events import Diagnostic, Step
 from lab.engine.state import StateError, locked
 from tests.lab.engine.stand_in import Stack, ops
@@ -346,11 +348,21 @@ def test_two_at_once_are_refused(stack: Stack) -> None:
     stack.run("up")
 
 
-def test_an_interrupt_lets_what_runs_finish_and_be_saved(stack: Stack) -> None:
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Set once a deployment has been told to stop. Ctrl-C works even where the tests run in a background job."""
+    event, stop = threading.Event(), Deployer.stop
+    monkeypatch.setattr(Deployer, "stop", lambda self: (stop(self), event.set()))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield event
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_lets_what_runs_finish_and_be_saved(stack: Stack, stopped: threading.Event) -> None:
     def interrupt(call: str) -> None:
         if call == "create:a":
             os.kill(os.getpid(), signal.SIGINT)  # the main thread is in the event loop; this one goes on
-            time.sleep(1.0)
+            assert stopped.wait(20)
 
     stack.provider.during = interrupt
     with pytest.raises(KeyboardInterrupt):
@@ -360,11 +372,26 @@ def test_an_interrupt_lets_what_runs_finish_and_be_saved(stack: Stack) -> None:
     assert ops(stack.run("up")) == Counter([("same", "a"), ("create", "b")])
 
 
-def test_an_interrupted_destroy_finishes_what_runs(stack: Stack) -> None:
+def test_what_waits_for_its_turn_at_an_interrupt_does_not_begin(stack: Stack, stopped: threading.Event) -> None:
+    def interrupt(call: str) -> None:
+        if call.startswith("diff:") and not stopped.is_set():  # planned one by one: the others wait meanwhile
+            os.kill(os.getpid(), signal.SIGINT)
+            assert stopped.wait(20)
+
+    text = "for n in range(5): Thing(f't{{n}}', text='{}')"
+    stack.run("up", text.format(1))
+    stack.provider.during = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        stack.run("up", text.format(2))
+    assert len(stack.provider.called("update")) == 1
+    assert sorted(row.inputs["text"] for row in stack.rows().values()) == ["1", "1", "1", "1", "2"]
+
+
+def test_an_interrupted_destroy_finishes_what_runs(stack: Stack, stopped: threading.Event) -> None:
     def interrupt(call: str) -> None:
         if call == "delete:b":
             os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(1.0)
+            assert stopped.wait(20)
 
     stack.run("up", 'a = Thing("a"); b = Thing("b", text=a.out)')
     stack.provider.during = interrupt
@@ -374,7 +401,7 @@ def test_an_interrupted_destroy_finishes_what_runs(stack: Stack) -> None:
     assert stack.provider.called("delete") == ["b"]
 
 
-def test_an_interrupt_does_not_wait_for_what_is_no_step(stack: Stack) -> None:
+def test_an_interrupt_does_not_wait_for_what_is_no_step(stack: Stack, stopped: threading.Event) -> None:
     stack.provider.during = lambda call: os.kill(os.getpid(), signal.SIGINT) if call == "create:a" else None
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):

@@ -19,13 +19,14 @@ import pytest
 
 from lab.engine.deploy import DeploymentError, outputs
 from lab.engine.events import Step
-from lab.engine.project import ConfigError
-from lab.engine.state import Row, load
+from lab.engine.row import Row
+from lab.engine.state import load
 from lab.engine.wire import contains, is_secret, plain
+from lab.stack.project import ConfigError
+from tests.lab.engine.comparing import PREFIX, compare_steps
 from tests.lab.engine.stand_in import Stack
 
 GOLDENS = sorted((Path(__file__).parent / "goldens").glob("*.json"))
-PREFIX = "urn:pulumi:dev::gold::"
 SCHEMA = "config:\n  count: {type: integer}\n"
 # Steps that use what the lab's engine refuses, and the words it does so with; the scenario ends before the first.
 REFUSED = {("read_get", 2): "import_", ("read_get", 3): "import_"}
@@ -138,22 +139,6 @@ class SiblingsFirst:
         if call in self._stack.provider.fail:
             with self._changed:
                 assert self._changed.wait_for(self._done, timeout=20), "the siblings did not finish"
-
-
-def compare_steps(golden: dict[str, Any], steps: list[Step], pairs: set[tuple[str, str]], where: str) -> None:
-    """Multiset, failures, each resource's own steps in order, and those of two of which one needs the other."""
-    refresh = golden["cmd"] == "refresh"
-    wanted = golden.get("done" if refresh else "steps", [])
-    # A refresh before another command is no step of ours.
-    wanted = [step for step in wanted if not step.startswith("refresh ")]
-    failed = Counter(f"{step.op} {step.urn.removeprefix(PREFIX)}" for step in steps if step.error)
-    if not golden["cmd"].startswith("preview"):  # of a preview the real engine records no failed steps
-        assert failed == Counter(golden.get("failed", [])), where
-    found = [f"{step.op} {step.urn.removeprefix(PREFIX)}" for step in steps]
-    assert Counter(found) == Counter(wanted), where
-    for pair in set() if refresh else pairs | {(urn, urn) for urn in (step.split(" ", 1)[1] for step in wanted)}:
-        of_both = [[step for step in order if step.split(" ", 1)[1] in pair] for order in (found, wanted)]
-        assert of_both[0] == of_both[1], (where, pair)
 
 
 def needs(scenario: list[dict[str, Any]], number: int, old: list[Row]) -> set[tuple[str, str]]:

@@ -182,3 +182,26 @@ def test_an_early_deletion_leaves_what_is_being_changed(stack: Stack) -> None:
     )
     assert stack.provider.called("delete") == ["a"]
     assert stack.provider.cloud[stack.rows()["c"].id]["text"] == "new"
+
+
+def test_what_was_deleted_for_a_replacement_that_failed_is_not_deleted_again(stack: Stack) -> None:
+    stack.run("up", 'Thing("a",dbrKey="1")')
+    stack.provider.fail = {"create:a"}
+    stack.fails("up", 'Thing("a",dbrKey="2")')
+    assert stack.provider.called("delete") == ["a"]
+    stack.run("up", "")
+    assert stack.provider.called("delete") == ["a"] and stack.all_rows()[0].type == "pulumi:pulumi:Stack"
+    assert stack.rows() == {}
+
+
+def test_what_is_replaced_with_another_is_so_also_where_the_new_one_comes_first(stack: Stack) -> None:
+    text = 'a=Thing("a",key="{}"); b=Thing("b",opts=O(deleted_with=a)); c=Thing("c",opts=O(replace_with=[a]))'
+    stack.run("up", text.format(1))
+    done = stack.run("up", text.format(2))
+    assert ops(done) == Counter((op, name) for op in PAIR for name in "abc")
+    assert {step.urn[-1]: step.keys for step in done.steps if step.op == "replace"} == {
+        "a": ("key",),
+        "b": ("deletedWith",),
+        "c": ("replaceWith",),
+    }
+    assert not stack.run("up").changed

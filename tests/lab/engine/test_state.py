@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from lab.engine.deletion import delete_all
-from lab.engine.state import Row, State, StateError, load
+from lab.engine.row import Row
+from lab.engine.state import State, StateError, load
 from lab.engine.wire import secret
 
 
@@ -128,6 +129,6 @@ def test_a_renamed_row_takes_all_that_refers_to_it_along() -> None:
     state.rename(old, new)
     assert state.rows[0].urn == new
     assert state.rows[1].needs == {new, "x"}
-    state.forget(state.rows[0])
+    state.forget([state.rows[0]])
     assert state.rows[0].dependencies == ("x",)
     assert state.rows[0].property_dependencies == {"q": ("x",)}

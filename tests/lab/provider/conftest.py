@@ -19,10 +19,11 @@ from lab.cloud.local import LocalCloud
 from lab.engine.contract import Configured, Resource
 from lab.engine.deploy import Deployment, DeploymentError, deploy, destroy
 from lab.engine.events import Event
-from lab.engine.project import load_project
-from lab.engine.state import Row, load
+from lab.engine.row import Row
+from lab.engine.state import load
 from lab.provider import AwsProvider
 from lab.provider.plugin import serve, write_plugin
+from lab.stack.project import load_project
 from tests.lab.provider.everything import build
 
 REGION = "us-east-1"

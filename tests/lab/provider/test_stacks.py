@@ -10,8 +10,8 @@ import pytest
 
 from lab.engine.contract import UNKNOWN
 from lab.engine.deploy import deploy, destroy
-from lab.engine.project import load_project
 from lab.provider import AwsProvider
+from lab.stack.project import load_project
 from tests.lab.provider.conftest import Stack
 
 PROJECT = Path(__file__).resolve().parents[3]

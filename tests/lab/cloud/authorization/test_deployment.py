@@ -9,8 +9,8 @@ import boto3
 import pytest
 
 from lab.engine.deploy import DeploymentError, deploy, destroy
-from lab.engine.project import load_project
 from lab.provider import AwsProvider
+from lab.stack.project import load_project
 from tests.lab.cloud.authorization.conftest import Caller, Callers, allow
 from tests.lab.cloud.authorization.scene import ACCOUNT, HERE
 

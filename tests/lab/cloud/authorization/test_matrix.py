@@ -20,8 +20,8 @@ from lab.cloud.instance_facts import InstanceRegister
 from lab.cloud.local import LocalCloud
 from lab.cloud.metadata_service import MetadataService
 from lab.engine.deploy import deploy
-from lab.engine.project import load_project
 from lab.provider import AwsProvider
+from lab.stack.project import load_project
 from tests.lab.cloud.authorization.conftest import allow, document
 from tests.lab.cloud.authorization.director_calls import CLAIMS, DENIED, OTHERS, YES, Stack, assign, director, metadata
 from tests.lab.cloud.authorization.scene import ACCOUNT

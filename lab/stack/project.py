@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from lab.engine.contract import Program, StackConfig
+
 TYPES = ("string", "integer", "boolean", "array", "object")
 
 
@@ -34,21 +36,9 @@ class Key:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StackConfig:
-    """A stack's whole configuration as the program sees it: qualified keys, values as text (JSON where structured)."""
+class Project(Program):
+    """Pulumi.yaml: the program and the schema of its configuration."""
 
-    name: str
-    values: Mapping[str, str]
-    secret_keys: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Project:
-    """Pulumi.yaml: the project's name, directory, main file and configuration schema."""
-
-    name: str
-    directory: Path
-    main: Path
     keys: tuple[Key, ...]
 
     def stack(self, name: str, overrides: Mapping[str, Any] = MappingProxyType({})) -> StackConfig:

@@ -26,6 +26,7 @@ class CliError(Exception):
 
     def __init__(self, words: tuple[str, ...], exit_code: int, output: str = "") -> None:
         super().__init__(f"`{' '.join(words)}` ended with exit code {exit_code}{output and ': '}{output}")
+        self.exit_code = exit_code
         self.means_changes = exit_code == CHANGES_EXIT_CODE and "--expect-no-changes" in words
 
 

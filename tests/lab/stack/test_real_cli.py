@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.engine.real_cli import CliError, RealCli, command, environment, preparation, run, stack_outputs, stack_text
+from lab.stack.real_cli import CliError, RealCli, command, environment, preparation, run, stack_outputs, stack_text
 
 
 @pytest.fixture

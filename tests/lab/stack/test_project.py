@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.engine.project import ConfigError, Project, load_project
+from lab.stack.project import ConfigError, Project, load_project
 
 MANIFEST = """
 name: gold
