@@ -70,8 +70,9 @@ format: python-environment ## put the code into the house's format
 	$(BIN)/ruff check --fix . || true
 	$(BIN)/ruff format .
 
-docs: python-environment ## make docs/configuration.md of the schema
+docs: python-environment ## make docs/configuration.md of the schema, docs/policies.md of the rules
 	$(BIN)/python -m components.configuration_docs
+	$(BIN)/python -m policy.documentation
 
 clean: ## remove the environment and the lab's state (the image cache stays)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
