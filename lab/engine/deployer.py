@@ -17,6 +17,7 @@ from lab.engine.contract import UNKNOWN, Configured, Properties, Provider, Provi
 from lab.engine.custom import Custom, resource_of
 from lab.engine.deletion import PARALLEL, delete_all
 from lab.engine.events import Diagnostic, OnEvent, Op, Step
+from lab.engine.gate import Gate
 from lab.engine.goal import Decision, Goal, with_ignored, with_unknown
 from lab.engine.project import Project, StackConfig
 from lab.engine.providers import Providers
@@ -45,6 +46,7 @@ class Deployer:
         state: State,
         dry_run: bool,
         on_event: OnEvent,
+        gate: Gate | None = None,
     ) -> None:
         self.project = project.name
         self.stack = stack.name
@@ -53,6 +55,7 @@ class Deployer:
         self.failures: list[str] = []
         self._state = state
         self._on_event = on_event
+        self._gate = gate
         self._planning = threading.RLock()
         self._lock = threading.RLock()
         self._registered: set[str] = set()
@@ -125,6 +128,11 @@ class Deployer:
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
             list(pool.map(self._refresh, rows))
 
+    def judge_stack(self) -> None:
+        """Ask the gate about everything the program registered. Raises RefusedError."""
+        if self._gate is not None:
+            self._gate.stack([row for row in self._state.rows if row.urn in self._registered and not row.delete])
+
     def delete_rest(self) -> None:
         """Delete, dependents first, what has been replaced and what the program no longer registers."""
         with self._lock:
@@ -140,9 +148,11 @@ class Deployer:
         if wanted.type.startswith(urns.PROVIDERS):
             inputs = self._providers.configure(wanted.urn, plain_properties(wanted.inputs))
             marked = remark(inputs, wanted.inputs)
+            self._ask(replace(goal, row=replace(wanted, inputs=marked)))
             id_ = old.id if old is not None else UNKNOWN if self.dry_run else str(uuid.uuid4())
             return partial(self._settle, replace(wanted, id=id_, inputs=marked, outputs=marked), old)
         if not wanted.custom:
+            self._ask(goal)
             return partial(self._settle, replace(wanted, outputs=old.outputs if old is not None else {}), old)
         return self._plan_custom(goal, old)
 
@@ -151,12 +161,15 @@ class Deployer:
         wanted = replace(goal.row, provider=provider, inputs=with_ignored(goal, old))
         custom = Custom(goal=replace(goal, row=wanted), configured=configured, dry_run=self.dry_run)
         if old is None:
-            return partial(self._carry_out, custom, Decision(op="create"), custom.check(None), None)
+            inputs = custom.check(None)
+            self._ask(custom.goal, inputs)
+            return partial(self._carry_out, custom, Decision(op="create"), inputs, None)
         if old.external:
             raise RefusedError("it was read before and is now to be created: give it another name")
         if not old.pending_replacement and self._moves(old.provider, provider):
             raise RefusedError("it moves to another provider, which the lab's engine does not do: give it another name")
         inputs = custom.check(old)
+        self._ask(custom.goal, inputs)
         decision = custom.decide(old, inputs, self._replaced)
         if decision.op != "replace":
             return partial(self._carry_out, custom, decision, inputs, old)
@@ -165,6 +178,12 @@ class Deployer:
         if decision.delete_first and not old.pending_replacement:
             self._delete_first(old)
         return partial(self._replace, custom, decision, inputs, old)
+
+    def _ask(self, goal: Goal, inputs: Properties | None = None) -> None:
+        """Ask the gate about a resource, with its `inputs` as its provider has completed them."""
+        if self._gate is not None:
+            row = goal.row if inputs is None else replace(goal.row, inputs=remark(inputs, goal.row.inputs))
+            self._gate.resource(replace(goal, row=row), self.live(row.provider) if row.provider else None)
 
     def _claim(self, urn: str) -> None:
         if self._interrupted or self.failures:
