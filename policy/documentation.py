@@ -21,6 +21,7 @@ What must hold of the stack, whoever changes the program: traps of this stack th
     pulumi preview --policy-pack policy --policy-pack-config policy/config/prod.json
     pulumi policy analyze --policy-pack policy      # the state, after `up`: nothing is unknown there
     .venv/bin/lab preview                           # the same on the lab, without the CLI; `lab up` too
+    .venv/bin/lab policy analyze                    # and its state
 
 A mandatory violation ends the preview with exit code 1 and nothing is made; an advisory one is shown. A rule's level
 and parameters are set by a JSON file, `{"RULE": "advisory", "OTHER": {"enforcementLevel": "mandatory", "NAME": 1}}`;
