@@ -70,8 +70,9 @@ format: python-environment ## put the code into the house's format
 	$(BIN)/ruff check --fix . || true
 	$(BIN)/ruff format .
 
-docs: python-environment ## make docs/configuration.md of the schema
+docs: python-environment ## make docs/configuration.md of the schema, docs/policies.md of the rules
 	$(BIN)/python -m components.configuration_docs
+	$(BIN)/python -m policy.documentation
 
 bench-stack: python-environment ## how fast the stack previews and grows; tables, and files in .lab/bench (10 minutes)
 	$(BIN)/python -m bench.stack

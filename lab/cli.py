@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from lab import fault_verbs, lifecycle, stack_verbs
+from lab import fault_verbs, lifecycle, policy_verbs, stack_verbs
 from lab.machines.rootfs import BAKED, STOCK
 from lab.paths import LabPaths, lab_paths
 from lab.progress import Progress
@@ -20,7 +20,7 @@ from lab.running import LabError
 from lab.status import LabStatus
 from lab.verbs import PROJECT, AsJson, MachineName, app, out, running_lab, this_lab, verb
 
-__all__ = ["fault_verbs", "main", "stack_verbs"]
+__all__ = ["fault_verbs", "main", "policy_verbs", "stack_verbs"]
 DEFAULT_PORT = 8080
 
 
@@ -35,9 +35,13 @@ def up(
         ),
     ] = None,
     expect_no_changes: stack_verbs.ExpectNoChanges = False,
+    policy_pack: policy_verbs.PolicyPack = None,
+    policy_pack_config: policy_verbs.PolicyPackConfig = None,
+    no_policy: policy_verbs.NoPolicy = False,
 ) -> None:
     """Bring everything up and wait for the first page. Run again: nothing to change."""
     lab = this_lab()
+    policies = policy_verbs.chosen(lab.project, stack, policy_pack, policy_pack_config, none=no_policy)
     with stack_verbs.changes_exit():
         lifecycle.up(
             lab,
@@ -46,6 +50,7 @@ def up(
             progress=Progress(console=out),
             overrides=config or (),
             expect_no_changes=expect_no_changes,
+            policies=policies,
         )
     _print_outputs(lab.outputs())
     now = lab.status()

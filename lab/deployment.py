@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.markup import escape
 
+from lab import judging
 from lab.engine import deploy, urn
 from lab.engine.contract import StackConfig
 from lab.engine.deploy import Deployment, DeploymentError
 from lab.engine.events import Event, Step
+from lab.engine.gate import Gate
 from lab.engine.state import StateError
+from lab.gate.choice import Policies
+from lab.gate.pack import PackError
+from lab.judging import PoliciesError
 from lab.progress import Progress
 from lab.provider import AwsProvider
 from lab.provider.plugin import plugin_version, write_plugin
@@ -69,17 +75,30 @@ def load(directory: Path, stack: str, overrides: Sequence[str] = ()) -> StackSet
 
 
 def up(
-    lab: RunningLab, settings: StackSettings, *, progress: Progress, expect_no_changes: bool = False
+    lab: RunningLab,
+    settings: StackSettings,
+    *,
+    progress: Progress,
+    expect_no_changes: bool = False,
+    policies: Policies | None = None,
 ) -> dict[str, Any]:
     """Bring the stack to what its program wants, keep its outputs for later verbs, and answer them.
 
-    Raises LabError where it could not (what succeeded is kept: the next `up` goes on from there), and ChangesError
-    where something changed and `expect_no_changes` is set.
+    With `policies` nothing is made where a preview violates a mandatory one (PoliciesError). Raises LabError where it
+    could not (what succeeded is kept: the next `up` goes on from there), and ChangesError where something changed and
+    `expect_no_changes` is set.
     """
     executable = real_cli.find()
     progress.line(f"deploying with {executable or 'the lab engine (no `pulumi` on PATH)'}")
     try:
-        act(lab, settings, "up", say=lambda text: progress.line(escape(text)), expect_no_changes=expect_no_changes)
+        act(
+            lab,
+            settings,
+            "up",
+            say=lambda text: progress.line(escape(text)),
+            expect_no_changes=expect_no_changes,
+            policies=policies,
+        )
     except ChangesError:
         lab.tell(outputs=outputs(lab, settings))
         raise
@@ -95,23 +114,38 @@ def act(
     say: Callable[[str], None],
     expect_no_changes: bool = False,
     refresh: bool = False,
+    policies: Policies | None = None,
 ) -> None:
     """Preview, bring up, refresh or destroy the stack, and `say` what happens as the Pulumi CLI does.
 
-    `refresh` lets a preview compare with what there is instead of what was deployed. Errors as with `up`.
+    `refresh` lets a preview compare with what there is instead of what was deployed; `policies` are for preview and up.
+    Errors as with `up`.
     """
     executable = real_cli.find()
     if executable is not None:
         options = [("--expect-no-changes", expect_no_changes), ("--refresh", refresh)]
         chosen = tuple(option for option, wanted in options if wanted)
+        judged = policies.options if policies is not None else ()
+        cli = _cli(lab, settings, executable)
         try:
-            real_cli.run(_cli(lab, settings, executable), verb, options=chosen, base=os.environ, on_line=say)
+            if judged and verb == "up":  # run without its own preview, half of it may stand before it fails
+                real_cli.run(cli, "preview", options=judged, base=os.environ, on_line=say)
+            real_cli.run(cli, verb, options=(*chosen, *judged), base=os.environ, on_line=say)
         except CliError as error:
             raise _failed(verb, str(error), ChangesError if error.means_changes else LabError) from error
         return
     say(f"{TITLES[verb]} ({settings.stack.name}):")
     try:
-        done = _with_engine(lab, settings, verb, say=say, refresh=refresh)
+        if policies is not None and (verb == "preview" or verb == "up"):
+
+            def run(what: Literal["preview", "up"], tell: Callable[[str], None], gate: Gate) -> Deployment:
+                return _with_engine(lab, settings, what, say=tell, refresh=refresh, gate=gate)
+
+            done = judging.deployed(policies, settings.project, settings.stack, verb, run, say=say)
+        else:
+            done = _with_engine(lab, settings, verb, say=say, refresh=refresh)
+    except (PoliciesError, PackError) as error:
+        raise _failed(verb, str(error), PoliciesError if isinstance(error, PoliciesError) else LabError) from error
     except DeploymentError as error:
         say(render.report(error.deployment, dry_run=verb == "preview"))
         raise _failed(verb, str(error)) from error
@@ -121,6 +155,20 @@ def act(
     if expect_no_changes and done.changed:
         proposed = "would be made" if verb == "preview" else "were found" if verb == "refresh" else "were made"
         raise ChangesError(f"no changes were expected, but changes {proposed}")
+
+
+def analyze(lab: RunningLab, settings: StackSettings, policies: Policies, *, say: Callable[[str], None]) -> None:
+    """Hold what is deployed against policies. PoliciesError where it violates a mandatory one."""
+    executable = real_cli.find()
+    if executable is None:
+        judging.analyze(policies, settings.project, settings.stack, lab.stack_state, say=say)
+        return
+    words = (str(executable), "policy", "analyze", *policies.options, "--stack", settings.stack.name)
+    environment = real_cli.environment(_cli(lab, settings, executable), os.environ)
+    done = subprocess.run(words, cwd=lab.project, env=environment, capture_output=True, text=True)
+    say((done.stdout + done.stderr).rstrip())
+    if done.returncode != 0:
+        raise PoliciesError(f"`{' '.join(words)}` ended with exit code {done.returncode}")
 
 
 def outputs(lab: RunningLab, settings: StackSettings, *, show_secrets: bool = True) -> dict[str, Any]:
@@ -135,7 +183,13 @@ def outputs(lab: RunningLab, settings: StackSettings, *, show_secrets: bool = Tr
 
 
 def _with_engine(
-    lab: RunningLab, settings: StackSettings, verb: Verb, *, say: Callable[[str], None], refresh: bool
+    lab: RunningLab,
+    settings: StackSettings,
+    verb: Verb,
+    *,
+    say: Callable[[str], None],
+    refresh: bool,
+    gate: Gate | None = None,
 ) -> Deployment:
     dry_run = verb == "preview"
 
@@ -152,7 +206,7 @@ def _with_engine(
         case "destroy":
             return deploy.destroy(*told, on_event=tell)
         case _:
-            return deploy.deploy(*told, dry_run=dry_run, refresh=refresh, on_event=tell)
+            return deploy.deploy(*told, dry_run=dry_run, refresh=refresh, on_event=tell, gate=gate)
 
 
 def _failed(verb: Verb, why: str, kind: type[LabError] = LabError) -> LabError:

@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lab.cloud.authority import ensure_authority
@@ -29,6 +29,9 @@ from lab.processes import wait_gone
 from lab.progress import Progress
 from lab.running import LabError, RunningLab, requires_root
 from lab.status import Machine
+
+if TYPE_CHECKING:
+    from lab.gate.choice import Policies
 
 PROCESS_READY_SECONDS = 30.0
 # Measured with machines on two cores: four that have all packages about 80 s, three that install them about 150 s;
@@ -49,10 +52,12 @@ def up(
     progress: Progress,
     overrides: Sequence[str] = (),
     expect_no_changes: bool = False,
+    policies: Policies | None = None,
 ) -> None:
     """Bring everything up and return when a page comes through the Elastic IP; nothing is done twice.
 
-    `overrides` (KEY=VALUE) take the place of the stack's settings. Raises LabError with the remedy where it cannot.
+    `overrides` (KEY=VALUE) take the place of the stack's settings; `policies` are what it is held against. Raises
+    LabError with the remedy where it cannot.
     """
     from lab import deployment  # here, because importing the Pulumi SDK takes a second that no other verb needs
 
@@ -68,7 +73,7 @@ def up(
         lab.tell(stack=stack, port=port, region=settings.region, overrides=dict(settings.overrides))
         _start_fabric(lab, region=settings.region, progress=progress)
         _start_cloud(lab, region=settings.region, progress=progress)
-        deployment.up(lab, settings, progress=progress, expect_no_changes=expect_no_changes)
+        deployment.up(lab, settings, progress=progress, expect_no_changes=expect_no_changes, policies=policies)
         _start_relay(lab, port=port, progress=progress)
         _wait_for_page(port=port, progress=progress)
 

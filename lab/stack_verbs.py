@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lab import policy_verbs
 from lab.running import LabError, RunningLab
 from lab.verbs import AsJson, app, err, out, running_lab, verb
 
 if TYPE_CHECKING:
     from lab.deployment import StackSettings
+    from lab.gate.choice import Policies
     from lab.stack.real_cli import Verb
 
 CHANGES = 7
@@ -44,9 +46,15 @@ def preview(
     refresh: Annotated[
         bool, typer.Option("--refresh", help="compare with what there is in the cloud, not with what was deployed")
     ] = False,
+    policy_pack: policy_verbs.PolicyPack = None,
+    policy_pack_config: policy_verbs.PolicyPackConfig = None,
+    no_policy: policy_verbs.NoPolicy = False,
 ) -> None:
-    """What `lab up` would change now. Changes nothing."""
-    _act("preview", expect_no_changes=expect_no_changes, refresh=refresh)
+    """What `lab up` would change now, held against the policies. Changes nothing."""
+    lab = running_lab()
+    stack = str(lab.told()["stack"])
+    policies = policy_verbs.chosen(lab.project, stack, policy_pack, policy_pack_config, none=no_policy)
+    _act("preview", expect_no_changes=expect_no_changes, refresh=refresh, policies=policies)
 
 
 @verb("refresh")
@@ -85,7 +93,23 @@ def output(
         typer.echo(f"{key}: {value}" if name is None else value)
 
 
-def _act(name: Verb, *, expect_no_changes: bool = False, refresh: bool = False) -> None:
+@verb("analyze", policy_verbs.policy)
+def analyze(
+    policy_pack: policy_verbs.PolicyPack = None, policy_pack_config: policy_verbs.PolicyPackConfig = None
+) -> None:
+    """Hold what is deployed against the policies, as `pulumi policy analyze` does: nothing is unknown there."""
+    from lab import deployment
+
+    lab, settings = _deployed()
+    policies = policy_verbs.chosen(lab.project, settings.stack.name, policy_pack, policy_pack_config)
+    if policies is None:
+        raise LabError("the project has no policy pack; name one by --policy-pack")
+    deployment.analyze(lab, settings, policies, say=lambda text: out.print(text, markup=False))
+
+
+def _act(
+    name: Verb, *, expect_no_changes: bool = False, refresh: bool = False, policies: Policies | None = None
+) -> None:
     from lab import deployment
 
     def say(text: str) -> None:
@@ -93,7 +117,9 @@ def _act(name: Verb, *, expect_no_changes: bool = False, refresh: bool = False) 
 
     lab, settings = _deployed()
     with changes_exit():
-        deployment.act(lab, settings, name, say=say, expect_no_changes=expect_no_changes, refresh=refresh)
+        deployment.act(
+            lab, settings, name, say=say, expect_no_changes=expect_no_changes, refresh=refresh, policies=policies
+        )
 
 
 def _deployed() -> tuple[RunningLab, StackSettings]:

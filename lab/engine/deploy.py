@@ -15,6 +15,7 @@ from lab.engine import urn as urns
 from lab.engine.contract import Program, Properties, Provider, StackConfig
 from lab.engine.deployer import Deployer
 from lab.engine.events import Diagnostic, OnEvent, Step
+from lab.engine.gate import Gate
 from lab.engine.interrupt import run_interruptibly
 from lab.engine.monitor import Monitor
 from lab.engine.wire import contains, is_secret, plain_properties
@@ -56,12 +57,13 @@ def deploy(
     dry_run: bool = False,
     refresh: bool = False,
     on_event: OnEvent = lambda _: None,
+    gate: Gate | None = None,
 ) -> Deployment:
     """Run the program and bring the stack to what it wants; with `dry_run` only say what that would do.
 
-    With `refresh` the state is first brought to what there is. Raises DeploymentError for a failed program or step,
-    StateError for a state that is locked or broken, and KeyboardInterrupt after what was running at an interrupt has
-    finished and been saved.
+    With `refresh` the state is first brought to what there is. The `gate` is asked about every resource and may refuse
+    it. Raises DeploymentError for a failed program or step, StateError for a state that is locked or broken, and
+    KeyboardInterrupt after what was running at an interrupt has finished and been saved.
     """
     with nullcontext() if dry_run else states.locked(state_path):
         state = states.load(state_path, writable=not dry_run)
@@ -69,10 +71,11 @@ def deploy(
         if refresh:
             reading = new_run(lambda _: None)
             _in_threads(reading, reading.refresh)
-        deployer = new_run(on_event)
+        deployer = new_run(on_event, gate=gate)
         monitor = Monitor(deployer)
         try:
             program.run(project, stack, monitor=monitor, dry_run=dry_run, stop=deployer.stop)
+            deployer.judge_stack()
         except (Exception, SystemExit) as error:
             if not deployer.failures:
                 message = program.explain(error, project.directory)

@@ -17,6 +17,7 @@ from lab.engine.contract import UNKNOWN, Configured, Properties, Provider, Provi
 from lab.engine.custom import Custom, resource_of
 from lab.engine.deletion import PARALLEL, delete_all
 from lab.engine.events import Diagnostic, OnEvent, Op, Step
+from lab.engine.gate import Gate
 from lab.engine.goal import Decision, Goal, forced_along, with_ignored
 from lab.engine.providers import Providers
 from lab.engine.row import Row
@@ -37,7 +38,15 @@ class Deployer:
     """
 
     def __init__(
-        self, project: str, stack: StackConfig, provider: Provider, state: State, on_event: OnEvent, *, dry_run: bool
+        self,
+        project: str,
+        stack: StackConfig,
+        provider: Provider,
+        state: State,
+        on_event: OnEvent,
+        *,
+        dry_run: bool,
+        gate: Gate | None = None,
     ) -> None:
         self.project = project
         self.stack = stack.name
@@ -46,6 +55,7 @@ class Deployer:
         self.steps: list[Step] = []
         self.failures: list[str] = []
         self._on_event = on_event
+        self._gate = gate
         self._planning = threading.RLock()
         self._telling = threading.RLock()
         self._registered: set[str] = set()
@@ -108,6 +118,11 @@ class Deployer:
             there = list(pool.map(self._is_there, rows))
         self.state.forget([row for row, stays in zip(rows, there, strict=True) if not stays])
 
+    def judge_stack(self) -> None:
+        """Ask the gate about everything the program registered. Raises RefusedError."""
+        if self._gate is not None:
+            self._gate.stack([row for row in self.state.rows if row.urn in self._registered and not row.delete])
+
     def delete_rest(self) -> None:
         """Delete, dependents first, what has been replaced and what the program no longer registers."""
         self._delete_all(
@@ -123,9 +138,11 @@ class Deployer:
         if wanted.type.startswith(urns.PROVIDERS):
             inputs = self._providers.configure(wanted.urn, plain_properties(wanted.inputs))
             marked = remark(inputs, wanted.inputs)
+            self._ask(replace(goal, row=replace(wanted, inputs=marked)))
             id_ = old.id if old is not None else UNKNOWN if self.dry_run else str(uuid.uuid4())
             return partial(self._settle, replace(wanted, id=id_, inputs=marked, outputs=marked), old)
         if not wanted.custom:
+            self._ask(goal)
             return partial(self._settle, replace(wanted, outputs=old.outputs if old is not None else {}), old)
         return self._plan_custom(goal, old)
 
@@ -134,12 +151,15 @@ class Deployer:
         wanted = replace(goal.row, provider=provider, inputs=with_ignored(goal, old))
         custom = Custom(goal=replace(goal, row=wanted), configured=configured, dry_run=self.dry_run)
         if old is None:
-            return partial(self._carry_out, custom, Decision(op="create"), custom.check(None), None)
+            inputs = custom.check(None)
+            self._ask(custom.goal, inputs)
+            return partial(self._carry_out, custom, Decision(op="create"), inputs, None)
         if old.external:
             raise RefusedError("it was read before and is now to be created: give it another name")
         if not old.pending_replacement and self._moves(old.provider, provider):
             raise RefusedError("it moves to another provider, which the lab's engine does not do: give it another name")
         inputs = custom.check(old)
+        self._ask(custom.goal, inputs)
         decision = custom.decide(old, inputs, self._replaced)
         if decision.op != "replace":
             return partial(self._carry_out, custom, decision, inputs, old)
@@ -148,6 +168,12 @@ class Deployer:
         if decision.delete_first and not old.pending_replacement:
             self._delete_first(old)
         return partial(self._replace, custom, decision, inputs, old)
+
+    def _ask(self, goal: Goal, inputs: Properties | None = None) -> None:
+        """Ask the gate about a resource, with its `inputs` as its provider has completed them."""
+        if self._gate is not None:
+            row = goal.row if inputs is None else replace(goal.row, inputs=remark(inputs, goal.row.inputs))
+            self._gate.resource(replace(goal, row=row), self.state.live(row.provider) if row.provider else None)
 
     def _claim(self, urn: str) -> None:
         if self._interrupted or self.failures:
