@@ -176,7 +176,7 @@ def _outcome(stack: str, verb: str) -> reports.Outcome:
 
 
 def _history(stack: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(cli.answer(cli.history(stack), project=PROJECT) or "[]")
+    found: list[dict[str, Any]] = json.loads(cli.answer(cli.history(stack), project=PROJECT))
     return found
 
 

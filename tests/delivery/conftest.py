@@ -15,7 +15,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-FAKE_PULUMI = """#!{python}
+FAKE_PULUMI = """#!{python} -S
 import json, os, pathlib, sys
 here = pathlib.Path({state!r})
 arguments = sys.argv[1:]
@@ -32,7 +32,7 @@ if "--save-plan" in arguments and code == 0:
 sys.exit(code)
 """
 
-FAKE_GH = """#!{python}
+FAKE_GH = """#!{python} -S
 import json, pathlib, sys
 here = pathlib.Path({state!r})
 arguments = sys.argv[1:]
