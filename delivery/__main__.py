@@ -43,8 +43,7 @@ def plan(stack: Stack) -> None:
         _known(stack)
         _whole_commit()
         file, record = _files(stack)
-        file.unlink(missing_ok=True)
-        record.unlink(missing_ok=True)
+        record.unlink(missing_ok=True)  # without it, what is left of an earlier plan is none
         before = records.last_update(_history(stack))
         outcome = _run(stack, "plan", cli.plan(stack, file))
         if outcome.exit_code == 0:

@@ -59,8 +59,8 @@ def refusal(planned: Situation, now: Situation) -> str | None:
 
 
 def last_update(history: Sequence[Mapping[str, Any]]) -> str | None:
-    """What names the newest entry of a stack's history; None for a stack that was never updated."""
-    newest = _newest(history)
+    """What names the newest change in a stack's history, which a preview is not; None for one never updated."""
+    newest = _newest([entry for entry in history if entry["kind"] != "preview"])
     return None if newest is None else f"{newest['version']} {newest['kind']} {newest['startTime']}"
 
 

@@ -40,7 +40,10 @@ sent = json.load(sys.stdin) if "--input" in arguments else None
 with (here / "gh.jsonl").open("a") as record:
     record.write(json.dumps({{"arguments": arguments, "sent": sent}}) + "\\n")
 if sent is None:
-    print((here / "pages.json").read_text())
+    pages = json.loads((here / "pages.json").read_text())
+    # As gh does it: all pages only when asked, and one list of them only when asked.
+    pages = pages if "--paginate" in arguments else pages[:1]
+    print(json.dumps(pages) if "--slurp" in arguments else "".join(json.dumps(page) for page in pages))
 """
 
 

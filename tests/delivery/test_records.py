@@ -58,6 +58,11 @@ def test_the_last_update_is_the_newest_whatever_the_order() -> None:
     assert records.last_update([]) is None
 
 
+def test_a_preview_is_no_update() -> None:
+    history = [entry("update", "2026-11-01T10:00:00.000Z"), entry("preview", "2026-11-02T10:00:00.000Z")]
+    assert records.last_update(history) == "0 update 2026-11-01T10:00:00.000Z"
+
+
 def test_the_deployed_commit_is_that_of_the_last_up() -> None:
     history = [
         entry("update", "2026-11-01T10:00:00.000Z", **{"git.head": "old"}),
@@ -75,7 +80,7 @@ def test_the_deployed_commit_is_that_of_the_last_up() -> None:
         [entry("update", "2026-11-01T10:00:00.000Z")],
         [
             entry("update", "2026-11-01T10:00:00.000Z", **{"git.head": "a"}),
-            entry("destroy", "2026-11-02T10:00:00.000Z"),
+            entry("destroy", "2026-11-02T10:00:00.000Z", **{"git.head": "a"}),
         ],
     ],
 )
