@@ -31,7 +31,7 @@ from userdata.director.agent.runtime import JITTER
 Decide = Callable[[State, Event], Decision]
 WORDS = {word: Vrrp(state=word) for word in ("MASTER", "BACKUP", "FAULT", "STOP", "MASTER_RX_LOWER_PRI")}
 WOKE = Woke()
-# Within so much an agent has called: told of a rival while the address is elsewhere; told MASTER, an old call's time-out.
+# Within so much an agent has called: told of a rival while the address is elsewhere; told MASTER.
 RIVAL_SECONDS, MASTER_SECONDS = 1.5, 2.1
 # Calls an agent may make: so many at once, so many a second, so many more for each MASTER.
 BUCKET, REFILL, GRANT = 10.0, 0.6, 4.0
@@ -283,7 +283,7 @@ class Director:
             and type(cause) is not Finished
             and ec2.owner == ec2.holder == self.index
             and now - ec2.views[-1][0] > 1.5
-            and now > self.metadata.troubled_until + 3
+            and not self.metadata.troubled
         )
 
     def _idle_and_lost(self) -> bool:
@@ -307,7 +307,7 @@ class Director:
             and not self.paused
             and self.keepalived.state == MASTER
             and self._idle_and_lost()
-            and self.clock.now > self.metadata.troubled_until + 3
+            and not self.metadata.troubled
         ):
             raise BrokenInvariantError(f"director {self.index} heard a rival and did nothing about the lost address")
 

@@ -153,7 +153,7 @@ def _api(name: str, seconds: tuple[float, float], weight: float) -> tuple[Fault,
 def _silence(by: int) -> Act:
     def change(world: "World", target: int) -> None:
         world.metadata.silent[target] += by
-        world.metadata.troubled_until = 1e9 if by > 0 else world.clock.now
+        world.metadata.trouble(by)
 
     return change
 
@@ -161,7 +161,15 @@ def _silence(by: int) -> Act:
 def _lag(seconds: float) -> Act:
     def change(world: "World", target: int) -> None:
         world.metadata.lag[target] = seconds
-        world.metadata.troubled_until = 1e9 if seconds else world.clock.now
+        world.metadata.trouble(1 if seconds else -1)
+
+    return change
+
+
+def _slow(on: bool) -> Act:
+    def change(world: "World", target: int) -> None:
+        world.metadata.slow[target] = on
+        world.metadata.trouble(1 if on else -1)
 
     return change
 
@@ -234,13 +242,21 @@ FAULTS = (
     ),
     Fault(name="metadata silent", weight=2.5, seconds=(2, 15), begin=_silence(1), end=_silence(-1)),
     Fault(name="metadata lags", weight=1.5, seconds=(3, 12), begin=_lag(2.5), end=_lag(0.0)),
+    Fault(name="metadata slow", weight=1.5, seconds=(3, 12), begin=_slow(True), end=_slow(False)),
     Fault(name="remapping slow", weight=1, seconds=(5, 15), begin=_remap(5.0), end=_remap(1.0), scope="remap"),
     Fault(name="address stolen", weight=2, seconds=(0, 0), begin=_steal, end=_nothing, scope="once"),
     Fault(name="address removed", weight=2, seconds=(0, 0), begin=_unassign, end=_nothing, scope="once"),
     Fault(name="association removed", weight=2, seconds=(0, 0), begin=_dissociate, end=_nothing, scope="once"),
 )  # fmt: skip
-# Those of one machine's processes exclude each other: what is off cannot be stopped.
-PROCESSES = {
-    "crash", "reboot", "all reboot", "all crash", "short pause", "pause", "keepalived killed", "keepalived stopped",
-    "penalty", "agent killed", "agent stopped",
-}  # fmt: skip
+# What is off cannot be stopped: a machine's fault excludes those of its processes, and each process has one at a time.
+MACHINE = {"crash", "reboot", "all reboot", "all crash", "short pause", "pause"}
+KEEPALIVED = {"keepalived killed", "keepalived stopped", "penalty"}
+AGENT = {"agent killed", "agent stopped"}
+
+
+def exclude(one: Fault, other: Fault) -> bool:
+    """Whether two faults cannot be on one director at one time."""
+    names = {one.name, other.name}
+    if names & MACHINE:
+        return names <= MACHINE | KEEPALIVED | AGENT
+    return names <= KEEPALIVED or names <= AGENT

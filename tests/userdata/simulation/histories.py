@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from itertools import accumulate
 
-from tests.userdata.simulation.faults import CRASH, FAULTS, PARTITION, PROCESSES, Fault
+from tests.userdata.simulation.faults import CRASH, FAULTS, PARTITION, Fault, exclude
 from tests.userdata.simulation.vrrp import Settings
 
 _WEIGHTS = list(accumulate(fault.weight for fault in FAULTS))
@@ -44,6 +44,7 @@ def history(seed: int) -> History:
     preempt = chance.random() < 0.25
     settings = Settings(
         interval=chance.choice((0.2, 0.5, 0.5, 1.0)),
+        step=chance.choice((1, 1, 50)),
         preempt=preempt,
         preempt_delay=chance.choice((0.0, 3.0)),
         timer_expired_backup=not preempt and chance.random() < 0.8,
@@ -90,7 +91,6 @@ def _troubles(chance: random.Random, directors: int) -> list[Trouble]:
 def _collide(one: Trouble, other: Trouble) -> bool:
     apart = one.at > other.at + other.seconds + 0.5 or other.at > one.at + one.seconds + 0.5
     same = one.target == other.target
-    both = one.fault.name in PROCESSES and other.fault.name in PROCESSES
-    if both and (same or "machines" in (one.fault.scope, other.fault.scope)):
+    if exclude(one.fault, other.fault) and (same or "machines" in (one.fault.scope, other.fault.scope)):
         return not apart
     return one.fault is other.fault and (same or one.fault.scope != "director") and not apart

@@ -12,7 +12,7 @@ from userdata.director.agent.runtime import JITTER
 if TYPE_CHECKING:
     from tests.userdata.simulation.world import World
 
-# From calm to order, hold-off aside: VRRP settles, a call times out, a loss is seen, a claim never shows and is repeated.
+# From calm to order, hold-off aside: VRRP settles, a call times out, a loss is seen, a claim never shows, is repeated.
 ORDER_SECONDS = 45.0
 ADVERTS = 5
 STEP_SECONDS = 2.0

@@ -20,6 +20,7 @@ class Settings:
     """What all directors' keepalived.conf have in common."""
 
     interval: float = 0.5
+    step: int = 1  # between the priorities, which begin at 254
     preempt: bool = False
     preempt_delay: float = 0.0
     timer_expired_backup: bool = True
@@ -105,7 +106,7 @@ class Keepalived:
 
     def __init__(self, index: int, settings: Settings, network: Network, notify: Callable[[str], None]) -> None:
         self.index = index
-        self.priority = 254 - index
+        self.priority = 254 - index * settings.step
         self.settings = settings
         self.network = network
         self.notify = notify
