@@ -158,7 +158,7 @@ def _on_rival(state: State) -> Decision:
     state = replace(state, losses=0)  # here is what explains them
     if state.master and state.phase in (Phase.CLAIMING, Phase.SETTLING):
         # Once a claim: who hears its rival without being heard is told of it every advert interval.
-        return _claim(state, "lost", attempt=1) if state.attempt == 1 else (state, ())
+        return _claim(state, "lost", attempt=1) if state.attempt < 2 else (state, ())
     return replace(state, vrrp="MASTER", phase=Phase.DOUBTING), (Look(),)
 
 
