@@ -203,6 +203,13 @@ def test_the_first_loss_is_repaired_at_once_and_the_next_ones_later_and_later(ra
     assert max(seconds) <= HOLD_OFF_LIMIT
 
 
+def test_an_address_that_goes_or_never_comes_while_it_settles_is_lost_too():
+    state, actions = after(SETTLING, BARE, GONE)
+    assert (state.losses, actions) == (1, [ASSIGN_FIRST])
+    state, actions = after(state, DONE, *[GONE] * SETTLING_PATIENCE)
+    assert (state.losses, actions) == (2, [Wait(seconds=2, jitter=True)])
+
+
 @pytest.mark.parametrize("event", [MASTER, RIVAL])
 def test_a_loss_that_vrrp_explains_does_not_count(event):
     state, _ = lose(lose(lose(HOLDING)[0])[0])

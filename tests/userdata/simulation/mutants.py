@@ -113,6 +113,19 @@ def _association_is_never_repaired(state: State, event: Event) -> Decision:
     return decide(state, event)
 
 
+def _association_is_made_anew_now_and_then(state: State, event: Event) -> Decision:
+    """Each time costs money (EC2 API reference, AssociateAddress)."""
+    if isinstance(event, Woke) and state.phase is Phase.HOLDING:
+        return _calling(state, Call.ASSOCIATE)
+    return decide(state, event)
+
+
+def _silence_ends_the_looking(state: State, event: Event) -> Decision:
+    if isinstance(event, Looked) and event.address_here is None and state.phase is Phase.HOLDING:
+        return state, ()
+    return decide(state, event)
+
+
 def _loss_is_always_repaired_at_once(state: State, event: Event) -> Decision:
     """No hold-off: two MASTERs that do not hear each other take the address from each other for ever."""
     return decide(replace(state, losses=0), event)
@@ -171,6 +184,8 @@ MUTANTS: dict[str, Decide] = {
         _silence_is_loss,
         _association_is_repaired_at_once,
         _association_is_never_repaired,
+        _association_is_made_anew_now_and_then,
+        _silence_ends_the_looking,
         _loss_is_always_repaired_at_once,
         _rank_is_unknown,
         _loss_is_not_repaired,
