@@ -13,6 +13,7 @@ from userdata.director.agent.decision import (
     HOLD_OFF_LIMIT,
     HOLDING_SECONDS,
     RETRY_SECONDS,
+    RIVALS,
     SETTLING_PATIENCE,
     SETTLING_SECONDS,
     Action,
@@ -76,9 +77,10 @@ def after(state: State, *events: Event) -> tuple[State, list[Action]]:
         (HOLDING, RIVAL, [Look()]),
         (State(), RIVAL, [Look()]),
         (State(vrrp="BACKUP"), RIVAL, [Look()]),
-        (SETTLING, RIVAL, [Start(call=Call.ASSIGN, attempt=2)]),
-        (replace(SETTLING, attempt=2), RIVAL, []),
+        (SETTLING, RIVAL, [Look()]),
         (DOUBTING, RIVAL, [Look()]),
+        (replace(HOLDING, rivals=RIVALS), RIVAL, []),
+        (State(vrrp="BACKUP", rivals=RIVALS), RIVAL, [Look()]),
         (DOUBTING, MASTER, [ASSIGN_FIRST]),
         (DOUBTING, Woke(), [Look()]),
         (DOUBTING, GONE, [ASSIGN_FIRST]),
@@ -166,19 +168,30 @@ def test_master_again_while_a_call_is_in_flight_claims_when_it_ends():
     assert after(state, DONE)[1] == [Look()]
 
 
-def test_a_rival_during_a_claim_is_answered_with_one_more_call_and_no_third():
-    state, actions = after(CLAIMING, *[RIVAL] * 3)
+def test_a_rival_during_a_call_is_answered_with_one_more():
+    state, actions = after(CLAIMING, RIVAL, RIVAL)
     assert actions == [] and state.in_flight
     state, actions = after(state, DONE)
-    assert actions == [Start(call=Call.ASSIGN, attempt=2)]
-    state, actions = after(state, RIVAL, DONE)
-    assert actions == [Look()], "who hears its rival without being heard would never end"
-    assert after(state, RIVAL)[1] == []
+    assert actions == [ASSIGN_FIRST]
+    assert after(state, DONE)[1] == [Look()]
 
 
-def test_a_rival_does_not_hurry_what_ec2_refuses():
-    state, _ = after(CLAIMING, REFUSED, Woke(), REFUSED)
-    assert after(state, RIVAL)[1] == []
+@pytest.mark.parametrize("state", [CLAIMING, replace(CLAIMING, in_flight=None), SETTLING, HOLDING, DOUBTING])
+def test_rivals_are_answered_a_few_times_and_not_for_ever(state):
+    """Who hears its rival without being heard is told of it every advert interval."""
+    for _ in range(RIVALS):
+        before = state
+        state, _ = after(state, RIVAL)
+        assert state != before
+    assert decide(state, RIVAL) == (state, ())
+    assert after(state, MASTER, RIVAL)[0].rivals == 1
+
+
+def test_a_rival_in_the_hold_off_ends_it():
+    state, _ = lose(lose(HOLDING)[0])
+    assert state.phase is Phase.DOUBTING
+    assert after(state, RIVAL)[1] == [Look()]
+    assert after(state, RIVAL, GONE)[1] == [ASSIGN_FIRST]
 
 
 def lose(state: State) -> tuple[State, list[Action]]:
@@ -220,16 +233,16 @@ def test_a_loss_that_vrrp_explains_does_not_count(event):
 
 
 def test_a_rival_explains_the_loss_that_a_running_claim_will_see():
-    state, _ = after(replace(SETTLING, attempt=3, losses=2), RIVAL)
-    assert after(state, *[GONE] * SETTLING_PATIENCE)[1] == [ASSIGN_FIRST]
+    state, _ = after(replace(CLAIMING, losses=2), RIVAL)
+    assert after(state, DONE, DONE, *[GONE] * SETTLING_PATIENCE)[1] == [ASSIGN_FIRST]
 
 
 def test_losses_are_forgotten_after_five_minutes_of_holding():
     state, _ = lose(lose(HOLDING)[0])
     state, _ = after(replace(state, phase=Phase.HOLDING, looks=0), *[HERE] * (FORGETTING_LOOKS - 2))
     assert lose(state)[0].losses == 3
-    state, actions = after(state, HERE, HERE)
-    assert (state.losses, actions) == (0, [Wait(seconds=5)])
+    state, actions = after(replace(state, rivals=RIVALS), HERE, HERE)
+    assert (state.losses, state.rivals, actions) == (0, 0, [Wait(seconds=5)])
     assert FORGETTING_LOOKS * HOLDING_SECONDS[-1] >= HOLD_OFF_LIMIT
 
 

@@ -11,6 +11,7 @@ from tests.userdata.simulation.ec2 import Ec2
 from tests.userdata.simulation.metadata import Metadata
 from tests.userdata.simulation.vrrp import MASTER, Keepalived, Network, Settings
 from userdata.director.agent.decision import (
+    RIVALS,
     Call,
     Decision,
     Event,
@@ -141,6 +142,7 @@ class Director:
             return
         self.alive = True
         self.state = State(rank=self.index)
+        self._woken = self._waiting  # what the one before waited for is nobody's
         self._grant()
         if self.trace:
             self.trace(f"director {self.index}: agent starts, the address is {'' if self.on_lo else 'not '}on lo")
@@ -214,7 +216,7 @@ class Director:
                     self._looking = True
                     self.metadata.look(self.index, self._seen)
             elif kind is Start:
-                self._start(action, event)
+                self._start(action, event, before)
             elif kind is not Tell:
                 self.ec2.unassign()
                 raise BrokenInvariantError(f"director {self.index} unassigns")
@@ -242,7 +244,7 @@ class Director:
 
     # Calls
 
-    def _start(self, action: Start, cause: Event) -> None:
+    def _start(self, action: Start, cause: Event, before: State) -> None:
         now = self.clock.now
         if self.outstanding:
             raise BrokenInvariantError(f"director {self.index} has two calls in flight")
@@ -250,7 +252,7 @@ class Director:
             raise BrokenInvariantError(f"director {self.index} calls EC2 while {self.state.vrrp}")
         if self._knows_here and type(cause) is Looked and cause.address_here is None:
             raise BrokenInvariantError(f"director {self.index} takes silent metadata for a loss")
-        if self._needless(action, cause):
+        if before.phase is not Phase.CLAIMING and self._needless(action, cause):
             raise BrokenInvariantError(f"director {self.index} claims what it has held for long")
         self.outstanding = True
         self.calls.append(now)
@@ -274,7 +276,10 @@ class Director:
         self._tokens = min(BUCKET, self._tokens + GRANT)
 
     def _needless(self, action: Start, cause: Event) -> bool:
-        """Whether it was this director's for so long that it had to know. A new MASTER is let off: speed counts."""
+        """Whether it was this director's for so long that it had to know. A new MASTER is let off: speed counts.
+
+        So is, at the caller, a claim that EC2 refused: it may have been done all the same.
+        """
         ec2, now = self.ec2, self.clock.now
         return (
             action.call is Call.ASSIGN
@@ -290,6 +295,7 @@ class Director:
         """Whether the address is elsewhere, plainly, and nothing is being done about it."""
         return (
             self.state.master
+            and self.state.rivals < RIVALS
             and not self.outstanding
             and self.state.phase not in (Phase.CLAIMING, Phase.SETTLING)
             and self.ec2.owner != self.index

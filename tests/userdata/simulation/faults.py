@@ -201,23 +201,25 @@ PARTITION = Fault(
     begin=lambda world, target: _cut(world, target, 1, both=True),
     end=lambda world, target: _cut(world, target, -1, both=True),
 )
+UNHEARD = Fault(
+    name="one way: it is not heard",
+    weight=2,
+    seconds=(1, 20),
+    begin=lambda world, target: _cut(world, target, 1, both=False),
+    end=lambda world, target: _cut(world, target, -1, both=False),
+)
+DEAF = Fault(
+    name="one way: it hears nobody",
+    weight=2,
+    seconds=(1, 20),
+    begin=lambda world, target: _deafen(world, target, 1),
+    end=lambda world, target: _deafen(world, target, -1),
+)
 FAULTS = (
     CRASH,
     PARTITION,
-    Fault(
-        name="one way: it is not heard",
-        weight=2,
-        seconds=(1, 20),
-        begin=lambda world, target: _cut(world, target, 1, both=False),
-        end=lambda world, target: _cut(world, target, -1, both=False),
-    ),
-    Fault(
-        name="one way: it hears nobody",
-        weight=2,
-        seconds=(1, 20),
-        begin=lambda world, target: _deafen(world, target, 1),
-        end=lambda world, target: _deafen(world, target, -1),
-    ),
+    UNHEARD,
+    DEAF,
     Fault(name="reboot", weight=1.5, seconds=(4, 12), begin=_shut_down, end=_boot),
     Fault(name="all reboot", weight=1, seconds=(4, 8), begin=_all(_shut_down), end=_all(_boot), scope="machines"),
     Fault(name="all crash", weight=1, seconds=(4, 8), begin=_all(_crash), end=_all(_boot), scope="machines"),

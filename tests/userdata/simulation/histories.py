@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from itertools import accumulate
 
-from tests.userdata.simulation.faults import CRASH, FAULTS, PARTITION, Fault, exclude
+from tests.userdata.simulation.faults import CRASH, DEAF, FAULTS, PARTITION, UNHEARD, Fault, exclude
 from tests.userdata.simulation.vrrp import Settings
 
 _WEIGHTS = list(accumulate(fault.weight for fault in FAULTS))
@@ -25,7 +25,7 @@ class Trouble:
 class History:
     """`master`: who is MASTER and owner when it begins; None: every director boots, nobody has the address.
 
-    `kind`: "trouble" of any sort; "crash" of the owner alone; "partition" that lasts, after which all is well.
+    `kind`: "trouble" of any sort; "crash" of the owner alone; "partition" that lasts, one way or both.
     """
 
     seed: int
@@ -57,8 +57,9 @@ def history(seed: int) -> History:
     if kind == "crash":
         troubles = [Trouble(fault=CRASH, target=master or 0, at=1 + chance.random(), seconds=10.0)]
     elif kind == "partition":
+        fault = chance.choices((PARTITION, UNHEARD, DEAF), (6, 2, 2))[0]
         troubles = [
-            Trouble(fault=PARTITION, target=target, at=1 + 3 * chance.random(), seconds=STABLE_SECONDS)
+            Trouble(fault=fault, target=target, at=1 + 3 * chance.random(), seconds=STABLE_SECONDS)
             for target in range(directors - 1)
             if chance.random() < 0.7 or target == 0
         ]

@@ -21,7 +21,9 @@ SETTLING_PATIENCE = 66
 # The first loss is repaired at once. Before the next ones are, the highest director waits 2, 4 and then always 8 s, the
 # second 4, 16 and 64 s, the third 8, 64 and 300 s: whoever is higher stays the owner longer, and at last for good.
 HOLD_OFF_LIMIT = 300
-# So many looks without a loss, about five minutes, and earlier losses are forgotten.
+# So many rivals are answered at once: who is not heard by its rival is told of it every advert interval.
+RIVALS = 3
+# So many looks without a loss, about five minutes, and earlier losses and rivals are forgotten.
 FORGETTING_LOOKS = 60
 
 
@@ -107,7 +109,8 @@ Action = Start | Look | Wait | Tell
 class State:
     """All that is remembered between events. `again`: a new claim is due as soon as the call in flight ends.
 
-    `rank` counts the directors of higher priority; `losses` those of the address that no VRRP event explains.
+    `rank` counts the directors of higher priority, `losses` those of the address that no VRRP event explains, `rivals`
+    the directors heard as MASTER too.
     """
 
     vrrp: str = "INIT"
@@ -118,6 +121,7 @@ class State:
     looks: int = 0
     bare_looks: int = 0
     losses: int = 0
+    rivals: int = 0
     rank: int = 0
 
     @property
@@ -142,7 +146,7 @@ def decide(state: State, event: Event) -> Decision:
 
 def _on_vrrp(state: State, word: str) -> Decision:
     if word == "MASTER":
-        return _claim(replace(state, vrrp=word, losses=0), "detected")
+        return _claim(replace(state, vrrp=word, losses=0, rivals=0), "detected")
     if word == "MASTER_RX_LOWER_PRI":
         return _on_rival(state)
     if word not in ("BACKUP", "FAULT", "STOP"):
@@ -154,11 +158,12 @@ def _on_vrrp(state: State, word: str) -> Decision:
 
 
 def _on_rival(state: State) -> Decision:
-    """Another director was MASTER too. If it claimed after this one's call, only another call helps."""
-    state = replace(state, losses=0)  # here is what explains them
-    if state.master and state.phase in (Phase.CLAIMING, Phase.SETTLING):
-        # Once a claim: who hears its rival without being heard is told of it every advert interval.
-        return _claim(state, "lost", attempt=1) if state.attempt < 2 else (state, ())
+    """Another director was MASTER too, and may have claimed: even after a call that is in flight."""
+    if state.master and state.rivals >= RIVALS:
+        return state, ()
+    state = replace(state, losses=0, rivals=state.rivals + 1)  # here is what explains a loss
+    if state.master and state.phase is Phase.CLAIMING:
+        return _claim(state, "lost")
     return replace(state, vrrp="MASTER", phase=Phase.DOUBTING), (Look(),)
 
 
@@ -171,8 +176,8 @@ def _lost(state: State) -> Decision:
     return replace(state, phase=Phase.DOUBTING), (Wait(seconds=seconds, jitter=True), Tell(event="contested"))
 
 
-def _claim(state: State, why: str, attempt: int = 0) -> Decision:
-    state = replace(state, phase=Phase.CLAIMING, attempt=attempt, looks=0, bare_looks=0)
+def _claim(state: State, why: str) -> Decision:
+    state = replace(state, phase=Phase.CLAIMING, attempt=0, looks=0, bare_looks=0)
     if state.in_flight:
         return replace(state, again=True), (Tell(event=why),)
     state, actions = _start(state, Call.ASSIGN)
@@ -225,7 +230,9 @@ def _on_looked(state: State, seen: Looked) -> Decision:
         settling = replace(state, phase=Phase.SETTLING, looks=0, bare_looks=1, attempt=0)
         return settling, (Wait(seconds=SETTLING_SECONDS), Tell(event="dissociated"))
     actions: tuple[Action, ...] = (Wait(seconds=HOLDING_SECONDS[min(looks, len(HOLDING_SECONDS) - 1)]),)
-    state = replace(state, looks=looks, losses=state.losses if looks < FORGETTING_LOOKS else 0)
+    state = replace(state, looks=looks)
+    if looks >= FORGETTING_LOOKS:
+        state = replace(state, losses=0, rivals=0)
     return state, (*actions, Tell(event="verified")) if looks == 1 else actions
 
 
