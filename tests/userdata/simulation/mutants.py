@@ -159,7 +159,7 @@ def _unlisted_is_claimed_again_at_once(state: State, event: Event) -> Decision:
 def _restart_forgets(state: State, event: Event) -> Decision:
     """An agent that starts beside a Keepalived that has been MASTER for long waits to be told."""
     if isinstance(event, Vrrp) and event.state == RIVAL and state == State(rank=state.rank):
-        return state, ()
+        return state, (Look(),)
     return decide(state, event)
 
 
