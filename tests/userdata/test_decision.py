@@ -187,6 +187,13 @@ def test_rivals_are_answered_a_few_times_and_not_for_ever(state):
     assert after(state, MASTER, RIVAL)[0].rivals == 1
 
 
+@pytest.mark.parametrize("state", [State(), State(vrrp="BACKUP"), SETTLING, replace(HOLDING, losses=2)])
+def test_after_a_rival_an_address_that_is_not_here_is_claimed_at_once(state):
+    assert after(state, RIVAL, GONE)[1] == [ASSIGN_FIRST]
+    state, actions = after(state, RIVAL, HERE)
+    assert (state.phase, state.losses, actions) == (Phase.HOLDING, 0, [Wait(seconds=1)])
+
+
 def test_a_rival_in_the_hold_off_ends_it():
     state, _ = lose(lose(HOLDING)[0])
     assert state.phase is Phase.DOUBTING
