@@ -18,7 +18,7 @@ import pytest
 from tests.userdata.fake_aws import ALLOCATION, ELASTIC_IP, INTERFACE, MAC, PRIMARY, VIRTUAL_IP, FakeAws, lines
 from userdata.director.agent import runtime
 from userdata.director.agent.config import Config, load_config
-from userdata.director.agent.decision import Call
+from userdata.director.agent.decision import RIVALS, Call
 from userdata.director.agent.metadata import Addresses, Identity, Metadata
 
 PROJECT = Path(__file__).parents[2]
@@ -257,7 +257,7 @@ def test_the_rank_of_the_configuration_reaches_the_decisions(tmp_path):
 def test_a_rival_is_answered_with_a_look_not_with_a_call(aws, agent):
     agent.keepalived("MASTER")
     until(lambda: agent.told("verified"))  # the next look is 2 s away
-    for _ in range(3):
+    for _ in range(RIVALS - 1):
         agent.keepalived("MASTER_RX_LOWER_PRI")
         time.sleep(0.1)
     assert aws.actions == ["AssignPrivateIpAddresses"]
