@@ -32,7 +32,8 @@ def director_user_data(balancer: LoadBalancer, director: Director) -> str:
     refuse_faults(balancer)
     if director not in balancer.directors:
         raise UserDataError(f"{director.name} is none of the balancer's directors: add it there, all must agree")
-    agent = {"region": balancer.region, "virtual_ip": balancer.virtual_ip}
+    rank = sum(other.priority > director.priority for other in balancer.directors)
+    agent = {"region": balancer.region, "virtual_ip": balancer.virtual_ip, "rank": rank}
     files = {
         "etc/lvs-aws/agent.json": json.dumps(agent, indent=2) + "\n",
         "etc/lvs-aws/network.env": fill("director/network.env.j2", virtual_ip=balancer.virtual_ip) + "\n",

@@ -17,8 +17,8 @@ import pytest
 
 from tests.userdata.fake_aws import ALLOCATION, ELASTIC_IP, INTERFACE, MAC, PRIMARY, VIRTUAL_IP, FakeAws, lines
 from userdata.director.agent import runtime
-from userdata.director.agent.config import Config
-from userdata.director.agent.decision import Call
+from userdata.director.agent.config import Config, load_config
+from userdata.director.agent.decision import RIVALS, Call
 from userdata.director.agent.metadata import Addresses, Identity, Metadata
 
 PROJECT = Path(__file__).parents[2]
@@ -228,6 +228,44 @@ def test_the_virtual_ip_on_lo_at_start_is_a_claim(aws, tmp_path, monkeypatch):
     agent.stop()
     thread.join(5)
     assert not thread.is_alive()
+
+
+def test_the_virtual_ip_on_lo_at_start_needs_no_claim_where_metadata_lists_it(aws, tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime, "virtual_ip_is_local", lambda _: True)
+    aws.owner = True
+    calls = []
+
+    class Recording(_DeadEc2):
+        def call(self, call: Call, identity: Identity) -> None:
+            calls.append(call)
+
+    agent = runtime.Agent(_config(tmp_path, aws.url), ec2=Recording())
+    thread = threading.Thread(target=agent.run, daemon=True)
+    thread.start()
+    status = tmp_path / "run/status.json"
+    until(lambda: status.exists() and json.loads(status.read_text())["phase"] == "holding")
+    agent.stop()
+    thread.join(5)
+    assert calls == [] and not thread.is_alive()
+
+
+def test_the_rank_of_the_configuration_reaches_the_decisions(tmp_path):
+    (tmp_path / "agent.json").write_text('{"region": "eu-central-1", "virtual_ip": "10.0.0.100", "rank": 2}')
+    assert runtime.Agent(load_config(tmp_path / "agent.json"))._state.rank == 2
+
+
+def test_a_rival_is_answered_with_a_look_not_with_a_call(aws, agent):
+    agent.keepalived("MASTER")
+    until(lambda: agent.told("verified"))  # the next look is 2 s away
+    for _ in range(RIVALS - 1):
+        agent.keepalived("MASTER_RX_LOWER_PRI")
+        time.sleep(0.1)
+    assert aws.actions == ["AssignPrivateIpAddresses"]
+    aws.owner = False
+    agent.keepalived("MASTER_RX_LOWER_PRI")
+    began = time.monotonic()
+    until(lambda: aws.owner)
+    assert time.monotonic() - began < 0.9, "sooner than the next look"
 
 
 def test_an_expired_token_is_renewed(aws):

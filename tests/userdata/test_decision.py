@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 
 from userdata.director.agent.decision import (
     ASSOCIATION_PATIENCE,
+    FORGETTING_LOOKS,
+    HOLD_OFF_LIMIT,
     HOLDING_SECONDS,
     RETRY_SECONDS,
+    RIVALS,
     SETTLING_PATIENCE,
     SETTLING_SECONDS,
     Action,
@@ -41,6 +44,7 @@ MASTER, BACKUP, RIVAL = (Vrrp(state=word) for word in ("MASTER", "BACKUP", "MAST
 CLAIMING = State(vrrp="MASTER", phase=Phase.CLAIMING, in_flight=Call.ASSIGN, attempt=1)
 SETTLING = State(vrrp="MASTER", phase=Phase.SETTLING, attempt=1)
 HOLDING = State(vrrp="MASTER", phase=Phase.HOLDING)
+DOUBTING = State(vrrp="MASTER", phase=Phase.DOUBTING, losses=2)
 
 
 def after(state: State, *events: Event) -> tuple[State, list[Action]]:
@@ -70,7 +74,20 @@ def after(state: State, *events: Event) -> tuple[State, list[Action]]:
         (SETTLING, HERE, [Wait(seconds=1)]),
         (SETTLING, SILENT, [Wait(seconds=1)]),
         (HOLDING, GONE, [ASSIGN_FIRST]),
-        (HOLDING, RIVAL, [ASSIGN_FIRST]),
+        (HOLDING, RIVAL, [Look()]),
+        (State(), RIVAL, [Look()]),
+        (State(vrrp="BACKUP"), RIVAL, [Look()]),
+        (SETTLING, RIVAL, [Look()]),
+        (DOUBTING, RIVAL, [Look()]),
+        (replace(HOLDING, rivals=RIVALS), RIVAL, []),
+        (State(vrrp="BACKUP", rivals=RIVALS), RIVAL, [Look()]),
+        (DOUBTING, MASTER, [ASSIGN_FIRST]),
+        (DOUBTING, Woke(), [Look()]),
+        (DOUBTING, GONE, [ASSIGN_FIRST]),
+        (DOUBTING, SILENT, [ASSIGN_FIRST]),
+        (DOUBTING, HERE, [Wait(seconds=1)]),
+        (DOUBTING, BARE, [Wait(seconds=SETTLING_SECONDS)]),
+        (DOUBTING, BACKUP, [Look()]),
         (HOLDING, BARE, [Wait(seconds=SETTLING_SECONDS)]),
         (HOLDING, SILENT, [Wait(seconds=1)]),
         (HOLDING, Vrrp(state="FAULT"), [Look()]),
@@ -151,6 +168,99 @@ def test_master_again_while_a_call_is_in_flight_claims_when_it_ends():
     assert after(state, DONE)[1] == [Look()]
 
 
+def test_a_rival_during_a_call_is_answered_with_one_more():
+    state, actions = after(CLAIMING, RIVAL, RIVAL)
+    assert actions == [] and state.in_flight
+    state, actions = after(state, DONE)
+    assert actions == [ASSIGN_FIRST]
+    assert after(state, DONE)[1] == [Look()]
+
+
+@pytest.mark.parametrize("state", [CLAIMING, replace(CLAIMING, in_flight=None), SETTLING, HOLDING, DOUBTING])
+def test_rivals_are_answered_a_few_times_and_not_for_ever(state):
+    """Who hears its rival without being heard is told of it every advert interval."""
+    for _ in range(RIVALS):
+        before = state
+        state, _ = after(state, RIVAL)
+        assert state != before
+    assert decide(state, RIVAL) == (state, ())
+    assert after(state, MASTER, RIVAL)[0].rivals == 1
+
+
+@pytest.mark.parametrize("state", [State(), State(vrrp="BACKUP"), SETTLING, replace(HOLDING, losses=2)])
+def test_after_a_rival_an_address_that_is_not_here_is_claimed_at_once(state):
+    assert after(state, RIVAL, GONE)[1] == [ASSIGN_FIRST]
+    state, actions = after(state, RIVAL, HERE)
+    assert (state.phase, state.losses, actions) == (Phase.HOLDING, 0, [Wait(seconds=1)])
+
+
+def test_a_rival_in_the_hold_off_ends_it():
+    state, _ = lose(lose(HOLDING)[0])
+    assert state.phase is Phase.DOUBTING
+    assert after(state, RIVAL)[1] == [Look()]
+    assert after(state, RIVAL, GONE)[1] == [ASSIGN_FIRST]
+
+
+def lose(state: State) -> tuple[State, list[Action]]:
+    """The address is seen here, and then it is gone."""
+    state, _ = after(replace(state, phase=Phase.HOLDING, in_flight=None), HERE)
+    return after(state, GONE)
+
+
+@pytest.mark.parametrize(
+    ("rank", "seconds"), [(0, [2, 4, 8, 8, 8]), (1, [4, 16, 64, 64]), (2, [8, 64, 300, 300]), (3, [16, 256, 300, 300])]
+)
+def test_the_first_loss_is_repaired_at_once_and_the_next_ones_later_and_later(rank, seconds):
+    state, actions = lose(replace(HOLDING, rank=rank))
+    assert actions == [ASSIGN_FIRST]
+    waits = []
+    for _ in seconds:
+        state, actions = lose(state)
+        waits += actions
+        assert after(state, Woke())[1] == [Look()], "it may have come back"
+        assert after(state, Woke(), GONE)[1] == [ASSIGN_FIRST]
+    assert waits == [Wait(seconds=wait, jitter=True) for wait in seconds]
+    assert max(seconds) <= HOLD_OFF_LIMIT
+
+
+def test_an_address_that_goes_or_never_comes_while_it_settles_is_lost_too():
+    state, actions = after(SETTLING, BARE, GONE)
+    assert (state.losses, actions) == (1, [ASSIGN_FIRST])
+    state, actions = after(state, DONE, *[GONE] * SETTLING_PATIENCE)
+    assert (state.losses, actions) == (2, [Wait(seconds=2, jitter=True)])
+
+
+@pytest.mark.parametrize("event", [MASTER, RIVAL])
+def test_a_loss_that_vrrp_explains_does_not_count(event):
+    state, _ = lose(lose(lose(HOLDING)[0])[0])
+    assert state.losses == 3
+    state, _ = after(state, event)
+    assert state.losses == 0
+    assert lose(state)[1] == [ASSIGN_FIRST]
+
+
+def test_a_rival_explains_the_loss_that_a_running_claim_will_see():
+    state, _ = after(replace(CLAIMING, losses=2), RIVAL)
+    assert after(state, DONE, DONE, *[GONE] * SETTLING_PATIENCE)[1] == [ASSIGN_FIRST]
+
+
+def test_losses_are_forgotten_after_five_minutes_of_holding():
+    state, _ = lose(lose(HOLDING)[0])
+    state, _ = after(replace(state, phase=Phase.HOLDING, looks=0), *[HERE] * (FORGETTING_LOOKS - 2))
+    assert lose(state)[0].losses == 3
+    state, actions = after(replace(state, rivals=RIVALS), HERE, HERE)
+    assert (state.losses, state.rivals, actions) == (0, 0, [Wait(seconds=5)])
+    assert FORGETTING_LOOKS * HOLDING_SECONDS[-1] >= HOLD_OFF_LIMIT
+
+
+def test_an_address_that_came_back_during_the_hold_off_is_not_claimed():
+    state, _ = lose(lose(HOLDING)[0])
+    assert state.phase is Phase.DOUBTING
+    state, actions = after(state, Woke(), HERE)
+    assert (state.phase, actions) == (Phase.HOLDING, [Wait(seconds=1)])
+    assert after(state, HERE)[1] == [Wait(seconds=2)]
+
+
 @dataclass
 class World:
     """EC2, metadata and the agent's loop, as far as decisions see them."""
@@ -204,8 +314,8 @@ STEPS = st.one_of(
 )
 
 
-def play(steps: Sequence[object]) -> World:
-    world = World()
+def play(steps: Sequence[object], rank: int = 0) -> World:
+    world = World(state=State(rank=rank))
     world.handle(Woke())
     for step in steps:
         if step == "world":
@@ -224,12 +334,18 @@ def play(steps: Sequence[object]) -> World:
 
 
 @settings(max_examples=500, deadline=None)
-@given(st.lists(STEPS, max_size=40), st.sampled_from(["MASTER", "MASTER_RX_LOWER_PRI"]), st.booleans(), st.booleans())
-def test_any_order_ends_with_the_address_here_while_master(steps, word, here, associated):
-    world = play(steps)
+@given(
+    st.lists(STEPS, max_size=40),
+    st.sampled_from(["MASTER", "MASTER_RX_LOWER_PRI"]),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 3),
+)
+def test_any_order_ends_with_the_address_here_while_master(steps, word, here, associated, rank):
+    world = play(steps, rank)
     world.here, world.associated = here, associated  # whatever happened outside meanwhile
     world.handle(Vrrp(state=word))
-    for _ in range(60):
+    for _ in range(200):  # a claim that another one overtook is repeated after its patience
         world.step()
     assert world.here and world.associated and world.state.phase is Phase.HOLDING
     assert world.state.in_flight is None

@@ -136,12 +136,27 @@ def test_the_agent_learns_its_region_and_address():
     assert json.loads(files_of(director())["/etc/lvs-aws/agent.json"]) == {
         "region": "eu-central-1",
         "virtual_ip": "10.0.0.100",
+        "rank": 0,
     }
+
+
+def test_the_agent_learns_how_many_directors_have_a_higher_priority():
+    directors = tuple(
+        dataclasses.replace(DIRECTORS[0], name=f"director-{number}", address=f"10.0.0.{number}", priority=priority)
+        for number, priority in ((10, 90), (11, 200), (12, 150))
+    )
+    configurations = [files_of(director(index, directors=directors))["/etc/lvs-aws/agent.json"] for index in range(3)]
+    assert [json.loads(text)["rank"] for text in configurations] == [2, 0, 1]
 
 
 def test_directors_differ_in_name_priority_and_addresses_only():
     one, two = (files_of(director(index)) for index in (0, 1))
-    assert {path for path in one if one[path] != two[path]} == {"/etc/lvs-aws/keepalived.conf"}
+    assert {path for path in one if one[path] != two[path]} == {
+        "/etc/lvs-aws/keepalived.conf",
+        "/etc/lvs-aws/agent.json",
+    }
+    ranks = [json.loads(each["/etc/lvs-aws/agent.json"]).pop("rank") for each in (one, two)]
+    assert ranks == [0, 1]
     pairs = zip(*(each["/etc/lvs-aws/keepalived.conf"].splitlines() for each in (one, two)), strict=True)
     assert {a.split()[0] for a, b in pairs if a != b} == {
         "#", "router_id", "timer_expired_backup", "priority", "unicast_src_ip", "10.0.0.56",

@@ -7,10 +7,14 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """The agent's settings. Paths and the metadata address are fixed on a machine; tests give their own."""
+    """The agent's settings; `rank` is how many directors have a higher priority.
+
+    Paths and the metadata address are fixed on a machine; tests give their own.
+    """
 
     region: str
     virtual_ip: str
+    rank: int = 0
     instance: str = "LVS"
     run: Path = Path("/run/lvs-aws")
     metadata: str = "http://169.254.169.254"

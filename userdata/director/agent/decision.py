@@ -3,6 +3,8 @@
 Rules (Keepalived's events come in bursts, EC2's remapping is asynchronous, the last AssignPrivateIpAddresses wins):
 the newest VRRP state wins; while MASTER the virtual IP is claimed until instance metadata lists it, and claimed again
 when it is gone; while anything else nothing is called and nothing undone; at most one call is in flight.
+Two MASTERs that cannot hear each other take the address from each other: who loses it again soon waits before it claims
+again, each time longer, and the longer the lower its priority, so that the address comes to rest at the highest.
 """
 
 from dataclasses import dataclass, replace
@@ -16,6 +18,13 @@ HOLDING_SECONDS = (1.0, 2.0, 7.0, 5.0)  # that is at +1, +3 and +10 s, then ever
 ASSOCIATION_PATIENCE = 6
 # After about 10 s of looking the claim is taken for lost.
 SETTLING_PATIENCE = 66
+# The first loss is repaired at once. Before the next ones are, the highest director waits 2, 4 and then always 8 s, the
+# second 4, 16 and 64 s, the third 8, 64 and 300 s: whoever is higher stays the owner longer, and at last for good.
+HOLD_OFF_LIMIT = 300
+# So many rivals are answered at once: who is not heard by its rival is told of it every advert interval.
+RIVALS = 3
+# So many looks without a loss, about five minutes, and earlier losses and rivals are forgotten.
+FORGETTING_LOOKS = 60
 
 
 class Phase(Enum):
@@ -25,6 +34,7 @@ class Phase(Enum):
     CLAIMING = "claiming"  # a call is in flight or about to be repeated
     SETTLING = "settling"  # EC2 said yes, instance metadata does not show it yet
     HOLDING = "holding"  # instance metadata shows the virtual IP and its Elastic IP
+    DOUBTING = "doubting"  # it may be elsewhere: claimed unless the next look shows it
 
 
 class Call(Enum):
@@ -97,7 +107,11 @@ Action = Start | Look | Wait | Tell
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """All that is remembered between events. `again`: a new claim is due as soon as the call in flight ends."""
+    """All that is remembered between events. `again`: a new claim is due as soon as the call in flight ends.
+
+    `rank` counts the directors of higher priority, `losses` those of the address that no VRRP event explains, `rivals`
+    the directors heard as MASTER too.
+    """
 
     vrrp: str = "INIT"
     phase: Phase = Phase.IDLE
@@ -106,6 +120,9 @@ class State:
     attempt: int = 0
     looks: int = 0
     bare_looks: int = 0
+    losses: int = 0
+    rivals: int = 0
+    rank: int = 0
 
     @property
     def master(self) -> bool:
@@ -128,14 +145,35 @@ def decide(state: State, event: Event) -> Decision:
 
 
 def _on_vrrp(state: State, word: str) -> Decision:
-    if word in ("MASTER", "MASTER_RX_LOWER_PRI"):  # the second: another director was MASTER too, and may have claimed
-        return _claim(replace(state, vrrp="MASTER"), "lost" if word != "MASTER" else "detected")
+    if word == "MASTER":
+        return _claim(replace(state, vrrp=word, losses=0, rivals=0), "detected")
+    if word == "MASTER_RX_LOWER_PRI":
+        return _on_rival(state)
     if word not in ("BACKUP", "FAULT", "STOP"):
         return state, ()
     vrrp = "INIT" if word == "STOP" else word
     # A call in flight is left to finish and never undone: whoever is MASTER now claims after it.
     told = Tell(event="released" if state.master else "state")
     return replace(state, vrrp=vrrp, phase=Phase.IDLE, again=False, attempt=0), (told, Look())
+
+
+def _on_rival(state: State) -> Decision:
+    """Another director was MASTER too, and may have claimed: even after a call that is in flight."""
+    if state.master and state.rivals >= RIVALS:
+        return state, ()
+    state = replace(state, losses=0, rivals=state.rivals + 1)  # here is what explains a loss
+    if state.master and state.phase is Phase.CLAIMING:
+        return _claim(state, "lost")
+    return replace(state, vrrp="MASTER", phase=Phase.DOUBTING), (Look(),)
+
+
+def _lost(state: State) -> Decision:
+    losses = state.losses + 1
+    state = replace(state, losses=losses)
+    if losses == 1:
+        return _claim(state, "lost")
+    seconds = min((2 << state.rank) ** min(losses - 1, 3), HOLD_OFF_LIMIT)
+    return replace(state, phase=Phase.DOUBTING), (Wait(seconds=seconds, jitter=True), Tell(event="contested"))
 
 
 def _claim(state: State, why: str) -> Decision:
@@ -156,7 +194,7 @@ def _on_finished(state: State, event: Finished) -> Decision:
     if not state.master:
         return state, (Tell(event="finished-late", error=event.error),)
     if state.again:
-        return _start(replace(state, attempt=0), Call.ASSIGN)
+        return _start(state, Call.ASSIGN)
     if event.error is None:
         told = "claimed" if event.call is Call.ASSIGN else "associated"
         return replace(state, phase=Phase.SETTLING, looks=0, bare_looks=0), (Look(), Tell(event=told))
@@ -177,24 +215,31 @@ def _on_looked(state: State, seen: Looked) -> Decision:
         return state, ()
     if state.phase is Phase.IDLE:
         return state, (Wait(seconds=HOLDING_SECONDS[-1]),)
+    if state.phase is Phase.DOUBTING:
+        if not seen.address_here:
+            return _claim(state, "lost")
+        state = replace(state, phase=Phase.HOLDING, looks=-1, bare_looks=0)
     if seen.address_here is None:  # silence is no evidence of a loss
         return state, (Wait(seconds=HOLDING_SECONDS[0]),)
     looks = state.looks + 1
     if state.phase is Phase.SETTLING:
         return _while_settling(replace(state, looks=looks), seen)
     if not seen.address_here:
-        return _claim(state, "lost")
+        return _lost(state)
     if not seen.associated:
         settling = replace(state, phase=Phase.SETTLING, looks=0, bare_looks=1, attempt=0)
         return settling, (Wait(seconds=SETTLING_SECONDS), Tell(event="dissociated"))
     actions: tuple[Action, ...] = (Wait(seconds=HOLDING_SECONDS[min(looks, len(HOLDING_SECONDS) - 1)]),)
-    return replace(state, looks=looks), (*actions, Tell(event="verified")) if looks == 1 else actions
+    state = replace(state, looks=looks)
+    if looks >= FORGETTING_LOOKS:
+        state = replace(state, losses=0, rivals=0)
+    return state, (*actions, Tell(event="verified")) if looks == 1 else actions
 
 
 def _while_settling(state: State, seen: Looked) -> Decision:
     if not seen.address_here:
         if state.bare_looks or state.looks >= SETTLING_PATIENCE:  # it was listed before, or never comes
-            return _claim(state, "lost")
+            return _lost(state)
         return state, (Wait(seconds=SETTLING_SECONDS),)
     if not seen.associated:
         state = replace(state, bare_looks=state.bare_looks + 1)

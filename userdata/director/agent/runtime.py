@@ -37,7 +37,7 @@ class Agent:
         self._wake_at: float | None = None
         self._failed = False
         self._report = Report(config)
-        self._state = State()
+        self._state = State(rank=config.rank)
 
     def stop(self) -> None:
         """End `run`; safe in a signal handler. A call under way is not undone."""
@@ -48,7 +48,7 @@ class Agent:
         fifo = Fifo(self._config.run / "vrrp.fifo", self._config.instance)
         # Keepalived says nothing on its own after a restart of this agent: the address on lo tells.
         if virtual_ip_is_local(self._config.virtual_ip):
-            self._send(Vrrp(state="MASTER"))
+            self._send(Vrrp(state="MASTER_RX_LOWER_PRI"))  # which looks before it claims
         self._send(Woke())
         for work in (lambda: self._follow(fifo), self._make_calls, self._read_metadata, self._keep_warm):
             threading.Thread(target=self._guarded, args=(work,), daemon=True).start()
