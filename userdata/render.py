@@ -17,7 +17,7 @@ from userdata.templates import HERE, fill
 from userdata.values import Director, LoadBalancer, Service, WebServer
 
 LIMIT_BYTES = 16384  # EC2 user guide, "Instance user data": raw form, before base64
-ARCHIVE_PATH = "/var/lib/lvs-aws/static.tar.bz2"
+ARCHIVE_PATH = "/var/lib/lvs-aws/static.json.bz2"
 
 
 def director_user_data(balancer: LoadBalancer, director: Director) -> str:
