@@ -32,15 +32,17 @@ def client(lab: LabUnderTest, owner: str) -> Iterator[str]:
     )
     instance = str(made["Instances"][0]["InstanceId"])
     try:
-        lab.wait("the client has its address", lambda: ADDRESS in _addresses(lab, instance), seconds=240)
+        # Its first address is lent to cloud-init and goes again: only networkd's stays.
+        lab.wait("the client has its network", lambda: _network(lab, instance) == "active", seconds=240)
         yield instance
     finally:
         ec2.terminate_instances(InstanceIds=[instance])
 
 
-def _addresses(lab: LabUnderTest, instance: str) -> str:
+def _network(lab: LabUnderTest, instance: str) -> str:
     try:
-        return lab.inside.run(lab.inside.machine(instance), "ip -4 address", timeout_seconds=30).stdout
+        asked = "systemctl is-active network-online.target"
+        return lab.inside.run(lab.inside.machine(instance), asked, timeout_seconds=30).stdout.strip()
     except LabError:
         return ""
 
