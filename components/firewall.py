@@ -100,6 +100,15 @@ def inbound_rules(ports: Sequence[int], client_cidrs: Sequence[str]) -> Iterator
         from_group="web-server",
         description="outward time queries of web servers",
     )
+    yield Inbound(
+        name="web-server-announcements",
+        group="web-server",
+        protocol="udp",
+        from_port=5151,
+        to_port=5153,
+        from_group="director",
+        description="which director owns the virtual IP",
+    )
     for port in ports:
         yield Inbound(
             name=f"web-server-tcp-{port}-from-directors",

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import bz2
-import io
 import json
 import re
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -59,7 +56,7 @@ def files_of(user_data: str) -> Mapping[str, str]:
 
 
 def _contents(path: str, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The file an entry writes, or those of the archive it is."""
+    """The file an entry writes, or those of the archive it is (userdata.archive: a bz2-compressed JSON object)."""
     content = str(entry.get("content", ""))
     encoding = str(entry.get("encoding", "text/plain"))
     if encoding == "text/plain":
@@ -70,19 +67,12 @@ def _contents(path: str, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     try:
         data = base64.b64decode(content)
         if data.startswith(b"BZh"):
-            yield from _members(bz2.decompress(data))
+            packed = json.loads(bz2.decompress(data))
+            yield from ((f"/{name}", str(text)) for name, text in packed.items())
         else:
             yield path, data.decode()
-    except (binascii.Error, OSError, tarfile.TarError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise UnreadableError(f"{path} in user data cannot be read: {error}") from None
-
-
-def _members(data: bytes) -> Iterator[tuple[str, str]]:
-    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        for member in archive:
-            file = archive.extractfile(member)
-            if file is not None:
-                yield f"/{member.name}", file.read().decode()
 
 
 @cache

@@ -9,6 +9,8 @@ from userdata.values import LoadBalancer
 # These end or open something in one of the files: keepalived.conf, nginx's, a shell's, YAML's, nftables'.
 FORBIDDEN = set("{}\"'`#!$\\;<>|")
 
+MOST_DIRECTORS = 63  # each stamps packets for web servers with its number (RFC 2474: six bits)
+
 
 class UserDataError(ValueError):
     """The values cannot become user data; the text says every reason and the remedy."""
@@ -51,6 +53,8 @@ def _vrrp_faults(balancer: LoadBalancer) -> Iterator[str]:
     priorities = [director.priority for director in balancer.directors]
     if len(priorities) < 2:
         yield f"balancer.directors has {len(priorities)} director(s): give 2 or more"
+    if len(priorities) > MOST_DIRECTORS:
+        yield f"balancer.directors has {len(priorities)} directors: {MOST_DIRECTORS} is the most, for want of stamps"
     if len(set(priorities)) < len(priorities):
         yield f"balancer.directors have priorities {priorities}: give each its own"
     if not balancer.web_servers:

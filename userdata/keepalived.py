@@ -1,5 +1,6 @@
 """keepalived.conf(5) of one director. All directors get the same but for name, priority, address and peers."""
 
+from userdata.archive import slim_configuration
 from userdata.templates import fill
 from userdata.values import Director, HealthCheck, LoadBalancer, Service, WebServer
 
@@ -39,7 +40,7 @@ def keepalived_config(balancer: LoadBalancer, director: Director) -> str:
         virtual_servers=[_virtual_server(balancer, service) for service in balancer.services],
     )
     # What is not asked for leaves an empty line.
-    return "".join(f"{line}\n" for line in text.splitlines() if line.strip())
+    return slim_configuration(text)
 
 
 def _virtual_server(balancer: LoadBalancer, service: Service) -> str:

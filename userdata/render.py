@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from ipaddress import IPv4Network
 
-from userdata.archive import pack, read_tree
+from userdata.archive import pack, read_tree, slim_configuration
 from userdata.faults import UserDataError, refuse_faults
 from userdata.keepalived import keepalived_config
 from userdata.templates import HERE, fill
@@ -18,7 +18,7 @@ from userdata.values import Director, LoadBalancer, Service, WebServer
 
 LIMIT_BYTES = 16384  # EC2 user guide, "Instance user data": raw form, before base64
 DIRECTORS_LINE = "# Directors: "
-ARCHIVE_PATH = "/var/lib/lvs-aws/static.tar.bz2"
+ARCHIVE_PATH = "/var/lib/lvs-aws/static.json.bz2"
 # Each is asked for twice, to check the config and to make it; there are up to 254 directors and 200 web servers.
 MACHINES = 512
 
@@ -36,8 +36,11 @@ def director_user_data(balancer: LoadBalancer, director: Director) -> str:
     agent = {"region": balancer.region, "virtual_ip": balancer.virtual_ip, "rank": rank}
     files = {
         "etc/lvs-aws/agent.json": json.dumps(agent, indent=2) + "\n",
-        "etc/lvs-aws/network.env": fill("director/network.env.j2", virtual_ip=balancer.virtual_ip) + "\n",
-        "etc/lvs-aws/director.nft": _director_nft(balancer) + "\n",
+        "etc/lvs-aws/network.env": fill(
+            "director/network.env.j2", virtual_ip=balancer.virtual_ip, directors=_addresses(balancer)
+        )
+        + "\n",
+        "etc/lvs-aws/director.nft": slim_configuration(_director_nft(balancer, director)),
         "etc/lvs-aws/keepalived.conf": keepalived_config(balancer, director),
     }
     everybody = " ".join(one.address for one in balancer.directors)
@@ -56,10 +59,12 @@ def web_server_user_data(balancer: LoadBalancer, web_server: WebServer) -> str:
         "etc/lvs-aws/network.env": fill(
             "web_server/network.env.j2",
             virtual_ip=balancer.virtual_ip,
+            directors=_addresses(balancer),
             router=subnet[1],
             dns="" if dns in subnet else dns,
         )
         + "\n",
+        "etc/lvs-aws/return-path.nft": slim_configuration(_return_path_nft(balancer)),
         "etc/lvs-aws/nginx-site.conf": fill(
             "web_server/nginx-site.conf.j2",
             servers=[_nginx_server(service, web_server) for service in balancer.services],
@@ -80,14 +85,34 @@ def _web_server_static() -> dict[str, bytes]:
     return {**read_tree(HERE / "common/root"), **read_tree(HERE / "web_server/root")}
 
 
-def _director_nft(balancer: LoadBalancer) -> str:
+def _addresses(balancer: LoadBalancer) -> list[str]:
+    return [director.address for director in balancer.directors]
+
+
+def _return_path_nft(balancer: LoadBalancer) -> str:
+    """A director's mark is its place in the list, from 1; so is the DSCP it stamps packets with (`_director_nft`)."""
+    marked = [(mark, director.address) for mark, director in enumerate(balancer.directors, 1)]
+    return fill(
+        "web_server/return-path.nft.j2",
+        directors=[f"{address} : {mark}" for mark, address in marked],
+        stamps=[f"{mark} : {mark}" for mark, _ in marked],
+        ports=[service.port for service in balancer.services],
+        vpc_cidr=balancer.vpc_cidr,
+        forgotten=[fill("web_server/return-path-forgotten.nft.j2", mark=mark) for mark, _ in marked],
+        copies=[fill("web_server/return-path-copy.nft.j2", mark=mark, address=address) for mark, address in marked],
+        alternatives=[fill("web_server/return-path-alternative.nft.j2", mark=mark) for mark, _ in marked],
+    )
+
+
+def _director_nft(balancer: LoadBalancer, director: Director) -> str:
     return fill(
         "director/director.nft.j2",
         vpc_cidr=balancer.vpc_cidr,
         subnet_cidr=balancer.subnet_cidr,
         virtual_ip=balancer.virtual_ip,
         ports=[service.port for service in balancer.services],
-        own_addresses=[balancer.virtual_ip, *(director.address for director in balancer.directors)],
+        own_addresses=[balancer.virtual_ip, *_addresses(balancer)],
+        stamp=balancer.directors.index(director) + 1,
     )
 
 

@@ -22,6 +22,7 @@ def test_one_service_for_everybody() -> None:
         ("director", "tcp", 0, 65535, "web-server"),
         ("director", "udp", 123, 123, "web-server"),
         ("web-server", "tcp", 80, 80, "director"),
+        ("web-server", "udp", 5151, 5153, "director"),
         ("director", "icmp", 3, 4, ANY),
         ("web-server", "icmp", 3, 4, ANY),
     }
@@ -34,17 +35,18 @@ def test_clients_reach_services_on_directors_and_web_servers_alike_and_health_ch
         assert {(rule[2], rule[4]) for rule in rules if rule[0] == group and rule[4] in clients} == {
             (port, client) for port in (80, 8443) for client in clients
         }
-    assert {rule[2] for rule in rules if rule[0] == "web-server" and rule[4] == "director"} == {80, 8443}
+    assert {rule[2] for rule in rules if rule[:2] == ("web-server", "tcp") and rule[4] == "director"} == {80, 8443}
     assert {rule for rule in rules if rule[4] == ANY} == {
         ("director", "icmp", 3, 4, ANY),
         ("web-server", "icmp", 3, 4, ANY),
     }
 
 
-def test_vrrp_and_connection_sync_come_from_directors_only() -> None:
+def test_vrrp_connection_sync_and_announcements_come_from_directors_only() -> None:
     for rule in inbound_rules((80,), (ANY,)):
-        if rule.protocol == "112" or rule.from_port == 4789:
-            assert (rule.group, rule.from_group, rule.from_cidr) == ("director", "director", None)
+        if rule.protocol == "112" or rule.from_port in (4789, 5151):
+            receiver = "web-server" if rule.from_port == 5151 else "director"
+            assert (rule.group, rule.from_group, rule.from_cidr) == (receiver, "director", None)
         assert (rule.from_cidr is None) != (rule.from_group is None)
 
 

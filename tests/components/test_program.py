@@ -54,6 +54,7 @@ def test_it_makes_this_and_nothing_else(either: Recording) -> None:
                     "director-ntp-from-web-servers",
                     "web-server-tcp-80-from-0-0-0-0-0",
                     "web-server-fragmentation-needed",
+                    "web-server-announcements",
                     "web-server-tcp-80-from-directors",
                 )
             ),

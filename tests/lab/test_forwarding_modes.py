@@ -27,7 +27,7 @@ BACKGROUND = ("garp-request", "ipv6", "multicast-or-broadcast")
 FORGOTTEN = "for _ in $(seq 60); do ipvsadm -Lcn | grep -q SYN_RECV || exit 0; sleep 2; done; ipvsadm -Lcn; exit 1"
 # A web server takes packets for the virtual IP itself, says nothing about it by ARP, and answers clients directly.
 DIRECT = (
-    "sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2; "
+    "nft delete table ip lvs_return; sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2; "
     "ip route replace default via 10.0.0.1 dev ens5; "
 )
 HAND_MADE = {

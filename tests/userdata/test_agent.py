@@ -63,14 +63,24 @@ def running_agent(
     directory: Path,
     command: Sequence[str] = (sys.executable, "-m", "userdata.director.agent"),
     inside: Path | None = None,
+    keepalived: Path = Path("/nonexistent"),
 ) -> Iterator[RunningAgent]:
-    """The agent, from start to READY=1; ended at the end. `inside` is what `directory` is called where it runs."""
+    """The agent, from start to READY=1; ended at the end. `inside` is what `directory` is called where it runs,
+
+    `keepalived` the configuration that lists web servers.
+    """
     inside = inside or directory
     run = directory / "run"
     run.mkdir(exist_ok=True)
     (directory / "agent.json").write_text(
         json.dumps(
-            {"region": "eu-central-1", "virtual_ip": VIRTUAL_IP, "run": str(inside / "run"), "metadata": aws.url}
+            {
+                "region": "eu-central-1",
+                "virtual_ip": VIRTUAL_IP,
+                "run": str(inside / "run"),
+                "metadata": aws.url,
+                "keepalived": str(keepalived),
+            }
         )
     )
     notified = directory / "notify"

@@ -4,14 +4,14 @@ import ast
 import hashlib
 import inspect
 
-from userdata.archive import pack, read_tree, slim_lines, slim_python
+from userdata.archive import pack, read_tree, slim_configuration, slim_lines, slim_python
 from userdata.templates import HERE
 
 
 def test_the_archive_is_the_same_on_every_computer():
     # Known from the day it was written: another value means that all machines would be replaced for nothing.
     archive = pack({"etc/b.conf": b"b\n" * 1000, "usr/a.sh": b"#!/bin/sh\n"})
-    assert hashlib.sha256(archive).hexdigest() == "4dac34a063c1f9935a765f1545e0bd62db253c17afa89bd7f66c9d48283ffe8a"
+    assert hashlib.sha256(archive).hexdigest() == "0d2911fe51e55b4b3e899e218a759f1ec68e7ce7de8bfee0118eee9f594dc316"
     assert archive == pack({"usr/a.sh": b"#!/bin/sh\n", "etc/b.conf": b"b\n" * 1000})
 
 
@@ -25,9 +25,22 @@ def test_times_of_the_source_files_do_not_matter(tmp_path):
     assert pack(read_tree(tmp_path)) == before
 
 
-def without_docstrings(source: str) -> str:
+class Untyped(ast.NodeTransformer):
+    """Assignments without types."""
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        return ast.Assign(targets=[node.target], value=node.value) if node.value else node
+
+
+def without_docstrings_and_types(source: str) -> str:
     tree = ast.parse(source)
     for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+            for argument in [*node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]:
+                if argument is not None:
+                    argument.annotation = None
+            Untyped().visit(node)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body[0].value.value = ""
     return ast.dump(tree)
@@ -37,13 +50,35 @@ def test_slim_python_means_the_same_on_the_same_lines():
     for path in sorted((HERE / "director/agent").glob("*.py")):
         source = path.read_text()
         slim = slim_python(source)
-        assert ast.dump(ast.parse(slim)) == without_docstrings(source), path
+        assert ast.dump(ast.parse(slim)) == without_docstrings_and_types(source), path
         assert slim.count("\n") == source.count("\n"), path
         positions = [
-            [getattr(node, "lineno", None) for node in ast.walk(ast.parse(text)) if not isinstance(node, ast.Constant)]
-            for text in (slim, source)
+            [node.lineno for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt)] for text in (slim, source)
         ]
         assert positions[0] == positions[1], path
+
+
+def test_slim_python_drops_the_types_of_functions_only():
+    source = inspect.cleandoc("""
+        class A:
+            x: int = 1
+            def f(self, a: list[int], *b: str, c: str | None = ")", **d: int) -> dict[str, int]:
+                e: int = 1
+                g: int
+                return lambda: {"h": e}
+    """)
+    assert (
+        slim_python(source + "\n")
+        == inspect.cleandoc("""
+        class A:
+            x: int = 1
+            def f(self, a, *b, c = ")", **d):
+                e = 1
+                g: int
+                return lambda: {"h": e}
+    """)
+        + "\n"
+    )
 
 
 def test_slim_python_keeps_a_hash_in_a_text_and_drops_the_rest():
@@ -59,3 +94,7 @@ def test_slim_python_keeps_a_hash_in_a_text_and_drops_the_rest():
 
 def test_slim_lines_keeps_the_interpreter():
     assert slim_lines("#!/bin/sh\n# why\n  # indented\necho '#x'\n") == "#!/bin/sh\necho '#x'\n"
+
+
+def test_slim_configuration_keeps_what_means_something():
+    assert slim_configuration("a {\n    # why\n\n    b {\n        c # d\n") == "a {\n  b {\n    c # d\n"

@@ -1,5 +1,6 @@
 """Debian's own tools on the rendered bytes, in the image's file system."""
 
+import dataclasses
 import hashlib
 import json
 import subprocess
@@ -112,7 +113,7 @@ def test_nft_accepts_the_rules_and_leaves_other_tables(director: MachineTree):
     script = f"nft -c -f /etc/lvs-aws/director.nft; nft add table ip other; {load} {load} nft -j list ruleset"
     listed = json.loads(output(director.run(script)))["nftables"]
     assert {each["table"]["name"] for each in listed if "table" in each} == {"other", "lvs_aws"}
-    assert sum("rule" in each for each in listed) == 3
+    assert sum("rule" in each for each in listed) == 7
 
 
 def test_nginx_accepts_the_site(build: Build):
@@ -188,7 +189,8 @@ def test_what_a_director_forwards(director: MachineTree):
         ping -q -c 1 -W 2 169.254.169.254 >/dev/null && echo own metadata
         ip netns exec web curl -s -m 1 --local-port 80 http://203.0.113.9:9/ || echo no untranslated reply
         ip netns exec web curl -s -m 1 http://203.0.113.9:9/ || echo $?
-        nft list table ip lvs_aws | sed -n 's/.* counter packets \\([0-9]*\\) .*/\\1/p'
+        nft list chain ip lvs_aws metadata | sed -n 's/.* counter packets \\([0-9]*\\) .*/\\1/p'
+        nft list chain ip lvs_aws guard | sed -n 's/.* counter packets \\([0-9]*\\) .*/\\1/p'
     """
     *said, metadata, guarded = output(director.run(script)).splitlines()
     assert said == [
@@ -204,7 +206,9 @@ def test_what_a_director_forwards(director: MachineTree):
 def test_the_return_path(web_server: MachineTree):
     script = (
         f"{WEB_NETWORK} export $(cat /etc/lvs-aws/network.env); {LIB}/return-path.sh; {LIB}/return-path.sh; "
-        "for to in 198.51.100.1 169.254.169.254 169.254.169.123 10.0.0.2; do ip -o route get $to; done"
+        "for rules in 1 2; do nft -f /etc/lvs-aws/return-path.nft; done; for to in "
+        "198.51.100.1 169.254.169.254 169.254.169.123 10.0.0.2 '10.0.0.200 mark 1' '198.51.100.1 mark 2'; "
+        "do ip -o route get $to; done"
     )
     ways = [line.split(" src ")[0].split(" uid ")[0].strip() for line in output(web_server.run(script)).splitlines()]
     assert ways == [
@@ -212,7 +216,40 @@ def test_the_return_path(web_server: MachineTree):
         "169.254.169.254 via 10.0.0.1 dev ens5",
         "169.254.169.123 via 10.0.0.1 dev ens5",
         "10.0.0.2 dev ens5",
+        "10.0.0.200 via 10.0.0.36 dev ens5 table 5101",
+        "198.51.100.1 via 10.0.0.56 dev ens5 table 5102",
     ]
+
+
+def test_connection_sync_has_a_link_of_its_own_to_every_other_director(build: Build):
+    directors = (*DIRECTORS, dataclasses.replace(DIRECTORS[0], name="director-3", address="10.0.0.57", priority=252))
+    this = balancer(directors=directors)
+    tree = build(director_user_data(this, directors[0]))
+    script = (
+        f"{DIRECTOR_NETWORK} export $(cat /etc/lvs-aws/network.env); {LIB}/sync-link.sh; {LIB}/sync-link.sh; "
+        "cat /sys/class/net/vxs/address; ip -o -4 address show dev vxs; bridge fdb show dev vxs | sort; "
+        "ip route get 10.0.0.100"
+    )
+    mac, address, *others, way, _ = output(tree.run(script)).splitlines()
+    assert mac == "02:33:0a:00:00:24"  # of the address 10.0.0.36: no two directors have the same
+    assert " 10.0.0.36/32 " in address
+    assert [line.split()[:3] for line in others] == [
+        ["00:00:00:00:00:00", "dst", "10.0.0.56"],
+        ["00:00:00:00:00:00", "dst", "10.0.0.57"],
+    ]
+    assert way.startswith("local 10.0.0.100 dev lo"), "served here, whether Keepalived is MASTER or not"
+
+
+def test_a_director_that_stops_hands_over_first_and_is_itself_again_afterwards(director: MachineTree):
+    """The agent says by a file whether the address is here; FAULT makes another director claim it."""
+    script = (
+        "mkdir /run/lvs-aws; cd /run/lvs-aws; echo 7 >penalty; "
+        f"{LIB}/hand-over.sh; cat penalty; touch owner; (sleep 1; cat penalty; rm owner) & "
+        f"date +%s; {LIB}/hand-over.sh; date +%s; {LIB}/keepalived-stopped.sh; cat penalty; ls"
+    )
+    before, began, fault, ended, after, *files = output(director.run(script)).split()
+    assert (before, fault, after, files) == ("7", "-254", "7", ["penalty"])
+    assert 2 <= int(ended) - int(began) <= 8
 
 
 def test_a_permanent_virtual_ip_is_taken_off_the_network_card(director: MachineTree):
@@ -292,9 +329,8 @@ def test_nginx_starts_with_our_site_at_once(web_server: MachineTree):
 
 def test_a_web_server_asks_apt_again_once_a_director_has_the_virtual_ip(web_server: MachineTree):
     script = (
-        f"{WEB_NETWORK} ip netns add director; ip link set far netns director; "
-        "ip -n director address add 10.0.0.36/24 dev far; ip -n director link set far up; "
-        "(sleep 4; ip -n director address add 10.0.0.100/32 dev far) & "
+        f"{WEB_NETWORK} "
+        "nft -f /etc/lvs-aws/return-path.nft; (sleep 4; nft add element ip lvs_return active '{ 1 timeout 60s }') & "
         f"date +%s; {LIB}/wait-for-director.sh 1; date +%s; {LIB}/wait-for-director.sh 1; date +%s"
     )
     before, found, again = map(int, output(web_server.run(script)).split())

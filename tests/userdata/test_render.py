@@ -1,13 +1,12 @@
 """The rendered bytes, read as cloud-init would."""
 
 import base64
+import bz2
 import dataclasses
-import io
 import json
 import os
 import subprocess
 import sys
-import tarfile
 
 import pytest
 import yaml
@@ -23,10 +22,8 @@ def files_of(user_data: str) -> dict[str, str]:
     config = yaml.safe_load(user_data)
     files = {entry["path"]: entry["content"] for entry in config["write_files"] if "encoding" not in entry}
     packed = next(entry for entry in config["write_files"] if entry["path"] == ARCHIVE_PATH)
-    with tarfile.open(fileobj=io.BytesIO(base64.b64decode(packed["content"])), mode="r:bz2") as archive:
-        for member in archive:
-            files[f"/{member.name}"] = archive.extractfile(member).read().decode()
-    return files
+    unpacked = json.loads(bz2.decompress(base64.b64decode(packed["content"])))
+    return {**files, **{f"/{path}": text for path, text in unpacked.items()}}
 
 
 def director(index: int = 0, **changes: object) -> str:
@@ -55,9 +52,7 @@ def test_what_may_change_is_plain_text():
         director(web_servers=(WebServer(name="web-1", address="10.0.0.80", weight=weight),)).splitlines()
         for weight in (100, 50)
     )
-    assert [(a, b) for a, b in zip(before, after, strict=True) if a != b] == [
-        ("            weight 100", "            weight 50")
-    ]
+    assert [(a, b) for a, b in zip(before, after, strict=True) if a != b] == [("      weight 100", "      weight 50")]
 
 
 @pytest.mark.parametrize("text", [director(), web_server()], ids=["director", "web server"])
@@ -152,14 +147,15 @@ def test_the_agent_learns_how_many_directors_have_a_higher_priority():
 def test_directors_differ_in_name_priority_and_addresses_only():
     one, two = (files_of(director(index)) for index in (0, 1))
     assert {path for path in one if one[path] != two[path]} == {
-        "/etc/lvs-aws/keepalived.conf",
-        "/etc/lvs-aws/agent.json",
-    }
+        "/etc/lvs-aws/keepalived.conf", "/etc/lvs-aws/director.nft", "/etc/lvs-aws/agent.json",
+    }  # fmt: skip
     ranks = [json.loads(each["/etc/lvs-aws/agent.json"]).pop("rank") for each in (one, two)]
     assert ranks == [0, 1]
+    pairs = zip(*(each["/etc/lvs-aws/director.nft"].splitlines() for each in (one, two)), strict=True)
+    assert [(a.rpartition(" ")[2], b.rpartition(" ")[2]) for a, b in pairs if a != b] == [("1", "2")]  # its stamp
     pairs = zip(*(each["/etc/lvs-aws/keepalived.conf"].splitlines() for each in (one, two)), strict=True)
     assert {a.split()[0] for a, b in pairs if a != b} == {
-        "#", "router_id", "timer_expired_backup", "priority", "unicast_src_ip", "10.0.0.56",
+        "router_id", "timer_expired_backup", "priority", "unicast_src_ip", "10.0.0.56",
     }  # fmt: skip
 
 
@@ -208,8 +204,34 @@ def test_dns_outside_the_subnet_keeps_its_own_way():
     def network(**changes: str) -> str:
         return files_of(web_server(**changes))["/etc/lvs-aws/network.env"]
 
-    assert network().splitlines() == ["VIRTUAL_IP=10.0.0.100", "ROUTER=10.0.0.1", "DNS="]
-    assert network(subnet_cidr="10.0.64.0/20").splitlines()[1:] == ["ROUTER=10.0.64.1", "DNS=10.0.0.2"]
+    assert network().splitlines()[:2] == ["ROUTER=10.0.0.1", "DNS="]
+    assert network(subnet_cidr="10.0.64.0/20").splitlines()[:2] == ["ROUTER=10.0.64.1", "DNS=10.0.0.2"]
+
+
+def test_every_machine_knows_the_directors_in_the_same_order_and_each_director_stamps_its_place():
+    third = dataclasses.replace(DIRECTORS[0], name="director-3", address="10.0.0.57", priority=252)
+    directors = (*DIRECTORS, third)
+    line = "DIRECTORS=10.0.0.36,10.0.0.56,10.0.0.57"
+    web = files_of(web_server(directors=directors))
+    assert line in web["/etc/lvs-aws/network.env"].splitlines()
+    rules = web["/etc/lvs-aws/return-path.nft"]
+    assert "{ 10.0.0.36 : 1, 10.0.0.56 : 2, 10.0.0.57 : 3 }" in rules and "{ 1 : 1, 2 : 2, 3 : 3 }" in rules
+    for number in (1, 2, 3):
+        assert f"meta mark set {number} meta mark @active ct mark set meta mark accept" in rules
+        assert f"ct mark != {number} dup to {directors[number - 1].address}\n" in rules
+        assert f"meta mark set {number} delete @active {{ meta mark }}" in rules
+        files = files_of(director(number - 1, directors=directors))
+        assert f"ip dscp set {number}\n" in files["/etc/lvs-aws/director.nft"]
+        assert line in files["/etc/lvs-aws/network.env"].splitlines()
+
+
+def test_more_directors_than_stamps_are_refused():
+    directors = tuple(
+        dataclasses.replace(DIRECTORS[0], name=f"d-{n}", address=f"10.0.0.{n}", priority=n) for n in range(1, 65)
+    )
+    with pytest.raises(faults.UserDataError, match="64 directors: 63 is the most"):
+        director(directors=directors)
+    assert director(directors=directors[:63])
 
 
 def test_nginx_answers_what_each_health_check_asks():

@@ -1,6 +1,7 @@
 """What the agent is told by user data; everything else it learns from instance metadata."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +19,20 @@ class Config:
     instance: str = "LVS"
     run: Path = Path("/run/lvs-aws")
     metadata: str = "http://169.254.169.254"
+    keepalived: Path = Path("/etc/lvs-aws/keepalived.conf")
+
+    def web_servers(self) -> tuple[str, ...]:
+        """The web servers' addresses: Keepalived's configuration is the one place that lists them."""
+        try:
+            text = self.keepalived.read_text("ascii")
+        except OSError:
+            return ()
+        return tuple(dict.fromkeys(re.findall(r"real_server (\S+)", text)))
 
 
 def load_config(path: Path) -> Config:
     """Read the configuration; OSError, ValueError or TypeError (unknown key) if it is not one."""
     values = json.loads(path.read_text("ascii"))
-    if "run" in values:
-        values["run"] = Path(values["run"])
+    for key in values.keys() & {"run", "keepalived"}:
+        values[key] = Path(values[key])
     return Config(**values)

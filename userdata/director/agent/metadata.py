@@ -47,13 +47,17 @@ class Metadata:
     def addresses(self, mac: str, virtual_ip: str) -> Addresses:
         """What the interface holds now. It lags behind EC2's answers: remapping is asynchronous."""
         base = f"network/interfaces/macs/{mac}/"
-        private = tuple(self._need(base + "local-ipv4s").split())
+        private = self.private(mac)
         elastic_ip = None
         if virtual_ip in private:
             for public in (self._get(base + "ipv4-associations/") or "").split():
                 if virtual_ip in (self._get(base + "ipv4-associations/" + public) or "").split():
                     elastic_ip = public
         return Addresses(private=private, elastic_ip=elastic_ip)
+
+    def private(self, mac: str) -> tuple[str, ...]:
+        """The interface's private addresses, for one request."""
+        return tuple(self._need(f"network/interfaces/macs/{mac}/local-ipv4s").split())
 
     def _need(self, path: str) -> str:
         text = self._get(path)

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
+from .announce import Announcer
 from .config import Config
 from .decision import Event, Finished, Look, Looked, Start, State, Tell, Vrrp, Wait, Woke, decide
 from .ec2 import Ec2
@@ -37,6 +38,8 @@ class Agent:
         self._wake_at: float | None = None
         self._failed = False
         self._report = Report(config)
+        self._announcer = Announcer(config.web_servers(), config.run)
+        self._watcher = Metadata(config.metadata)  # a thread's own: it keeps a token
         self._state = State(rank=config.rank)
 
     def stop(self) -> None:
@@ -50,7 +53,9 @@ class Agent:
         if virtual_ip_is_local(self._config.virtual_ip):
             self._send(Vrrp(state="MASTER_RX_LOWER_PRI"))  # which looks before it claims
         self._send(Woke())
-        for work in (lambda: self._follow(fifo), self._make_calls, self._read_metadata, self._keep_warm):
+        announcer = self._announcer
+        works = (announcer.run, lambda: announcer.watch(self._look), lambda: self._follow(fifo))
+        for work in (*works, self._make_calls, self._read_metadata, self._keep_warm):
             threading.Thread(target=self._guarded, args=(work,), daemon=True).start()
         while True:
             at, event = self._next()
@@ -75,6 +80,7 @@ class Agent:
         if isinstance(event, Looked):
             self._looking = False
         self._state, actions = decide(self._state, event)
+        self._announcer.follow(self._state.master)
         for action in actions:
             if isinstance(action, Start):
                 self._calls.put((at, action))
@@ -127,10 +133,18 @@ class Agent:
                 if identity:
                     self._report.addresses = here = metadata.addresses(identity.mac, self._config.virtual_ip)
                     owner = self._config.virtual_ip in here.private
+                    self._announcer.saw(owner)
                     seen = Looked(address_here=owner, associated=here.elastic_ip is not None)
             except (OSError, KeyError) as error:
                 log("no-metadata", error=str(error))
             self._send(seen)
+
+    def _look(self) -> bool | None:
+        """Whether metadata lists the virtual IP here, for one request; None where it does not answer."""
+        try:
+            return self._config.virtual_ip in self._watcher.private(self._identity.mac) if self._identity else None
+        except (OSError, KeyError):
+            return None
 
     def _who(self) -> Identity | None:
         """The identity of this machine, asked until it is complete; None where metadata does not answer."""
