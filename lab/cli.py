@@ -28,12 +28,7 @@ DEFAULT_PORT = 8080
 def up(
     stack: Annotated[str, typer.Option(help="whose settings: Pulumi.STACK.yaml")] = "local",
     port: Annotated[int, typer.Option(help="host port that reaches the Elastic IP", min=1, max=65535)] = DEFAULT_PORT,
-    config: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--config", "-c", metavar="KEY=VALUE", help="a setting of this lab's own, as YAML; may be repeated"
-        ),
-    ] = None,
+    config: stack_verbs.Config = None,
     expect_no_changes: stack_verbs.ExpectNoChanges = False,
     policy_pack: policy_verbs.PolicyPack = None,
     policy_pack_config: policy_verbs.PolicyPackConfig = None,

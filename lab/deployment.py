@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from rich.markup import escape
@@ -59,14 +60,19 @@ class StackSettings:
         return self.stack.values.get(f"{self.project.name}:imageId") or None
 
 
-def load(directory: Path, stack: str, overrides: Sequence[str] = ()) -> StackSettings:
-    """The configuration of `stack`, with `overrides` (KEY=VALUE) instead of its file's; LabError names every fault."""
+def load(
+    directory: Path, stack: str, overrides: Sequence[str] = (), in_force: Mapping[str, Any] = MappingProxyType({})
+) -> StackSettings:
+    """The configuration of `stack`, with `overrides` (KEY=VALUE) instead of its file's; LabError names every fault.
+
+    Those `in_force`, by qualified key, stay where `overrides` do not name them.
+    """
     if not (directory / f"Pulumi.{stack}.yaml").exists():
         known = sorted(file.name.split(".")[1] for file in directory.glob("Pulumi.*.yaml"))
         raise LabError(f"there is no Pulumi.{stack}.yaml; stacks here: {', '.join(known) or 'none'}")
     try:
         project = load_project(directory)
-        changed = project.overrides(overrides)
+        changed = {**in_force, **project.overrides(overrides)}
         config = project.stack(stack, changed)
     except ConfigError as error:
         raise LabError(str(error)) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import shutil
 import signal
 import socket
@@ -56,24 +55,30 @@ def up(
 ) -> None:
     """Bring everything up and return when a page comes through the Elastic IP; nothing is done twice.
 
-    `overrides` (KEY=VALUE) take the place of the stack's settings; `policies` are what it is held against. Raises
+    `overrides` (KEY=VALUE) take the place of the stack's settings, on a running lab beside those it has; a failed
+    change of these is not kept. `policies` are what it is held against. Raises
     LabError with the remedy where it cannot.
     """
     from lab import deployment  # here, because importing the Pulumi SDK takes a second that no other verb needs
 
     requires_root()
     with _alone(lab):
-        settings = deployment.load(lab.project, stack, overrides)
-        _refuse_other(lab, stack=stack, port=port, overrides=settings.overrides)
+        before = lab.told() if lab.is_up else {}
+        _refuse_other(before, stack=stack, port=port)
+        in_force = before.get("overrides", {})
+        settings = deployment.load(lab.project, stack, overrides, in_force)
         if lab.relay.pid() is None:
             _require_free_port(port)
         _clear_leftovers(lab, progress)
         ensure_image(lab, progress=progress, recipe=recipe_of(settings.image_id))
         lab.facts.parent.mkdir(parents=True, exist_ok=True)
-        lab.tell(stack=stack, port=port, region=settings.region, overrides=dict(settings.overrides))
+        lab.tell(
+            stack=stack, port=port, region=settings.region, overrides=in_force if before else dict(settings.overrides)
+        )
         _start_fabric(lab, region=settings.region, progress=progress)
         _start_cloud(lab, region=settings.region, progress=progress)
         deployment.up(lab, settings, progress=progress, expect_no_changes=expect_no_changes, policies=policies)
+        lab.tell(overrides=dict(settings.overrides))
         _start_relay(lab, port=port, progress=progress)
         _wait_for_page(port=port, progress=progress)
 
@@ -153,19 +158,11 @@ def _alone(lab: RunningLab) -> Iterator[None]:
         yield
 
 
-def _refuse_other(lab: RunningLab, *, stack: str, port: int, overrides: Mapping[str, Any]) -> None:
-    if not lab.is_up:
-        return
-    told = lab.told()
-    here = _described(told["stack"], told["port"], told.get("overrides", {}))
-    wanted = _described(stack, port, overrides)
-    if here != wanted:
+def _refuse_other(told: Mapping[str, Any], *, stack: str, port: int) -> None:
+    """A running lab, of which `told` is known, keeps its stack and its port."""
+    if told and (told["stack"], told["port"]) != (stack, port):
+        here, wanted = f"stack {told['stack']} on port {told['port']}", f"stack {stack} on port {port}"
         raise LabError(f"the lab is up with {here}; to have {wanted}, run first: lab down")
-
-
-def _described(stack: str, port: int, overrides: Mapping[str, Any]) -> str:
-    settings = "".join(f", {key}={json.dumps(value)}" for key, value in sorted(overrides.items()))
-    return f"stack {stack} on port {port}{settings}"
 
 
 def _require_free_port(port: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +23,10 @@ CHANGES = 7
 stack = typer.Typer(help="What is deployed.", no_args_is_help=True)
 app.add_typer(stack, name="stack")
 
+Config = Annotated[
+    list[str] | None,
+    typer.Option("--config", "-c", metavar="KEY=VALUE", help="a setting of this lab's own, as YAML; may be repeated"),
+]
 ExpectNoChanges = Annotated[
     bool, typer.Option("--expect-no-changes", help=f"exit with {CHANGES} where there are any changes")
 ]
@@ -46,6 +50,7 @@ def preview(
     refresh: Annotated[
         bool, typer.Option("--refresh", help="compare with what there is in the cloud, not with what was deployed")
     ] = False,
+    config: Config = None,
     policy_pack: policy_verbs.PolicyPack = None,
     policy_pack_config: policy_verbs.PolicyPackConfig = None,
     no_policy: policy_verbs.NoPolicy = False,
@@ -54,7 +59,7 @@ def preview(
     lab = running_lab()
     stack = str(lab.told()["stack"])
     policies = policy_verbs.chosen(lab.project, stack, policy_pack, policy_pack_config, none=no_policy)
-    _act("preview", expect_no_changes=expect_no_changes, refresh=refresh, policies=policies)
+    _act("preview", expect_no_changes=expect_no_changes, refresh=refresh, policies=policies, overrides=config or ())
 
 
 @verb("refresh")
@@ -108,25 +113,29 @@ def analyze(
 
 
 def _act(
-    name: Verb, *, expect_no_changes: bool = False, refresh: bool = False, policies: Policies | None = None
+    name: Verb,
+    *,
+    expect_no_changes: bool = False,
+    refresh: bool = False,
+    policies: Policies | None = None,
+    overrides: Sequence[str] = (),
 ) -> None:
     from lab import deployment
 
     def say(text: str) -> None:
         out.print(text, markup=False)
 
-    lab, settings = _deployed()
+    lab, settings = _deployed(overrides)
     with changes_exit():
         deployment.act(
             lab, settings, name, say=say, expect_no_changes=expect_no_changes, refresh=refresh, policies=policies
         )
 
 
-def _deployed() -> tuple[RunningLab, StackSettings]:
-    """The running lab, and the stack it was brought up with."""
+def _deployed(overrides: Sequence[str] = ()) -> tuple[RunningLab, StackSettings]:
+    """The running lab, and the stack it was brought up with; with other settings (KEY=VALUE) if any are given."""
     from lab import deployment
 
     lab = running_lab()
     told = lab.told()
-    overrides = [f"{key}={json.dumps(value)}" for key, value in told.get("overrides", {}).items()]
-    return lab, deployment.load(lab.project, str(told["stack"]), overrides)
+    return lab, deployment.load(lab.project, str(told["stack"]), overrides, told.get("overrides", {}))

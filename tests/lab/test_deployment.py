@@ -170,3 +170,10 @@ def test_a_wrong_setting_is_one_error_and_nothing_is_made(
     assert "virtuallIp" in str(refused.value)
     lab.tell(stack="bad", port=0, region="us-east-1")
     assert lab.ec2().describe_vpcs(Filters=[{"Name": "tag:Project", "Values": ["lvs-aws"]}])["Vpcs"] == []
+
+
+def test_settings_in_force_stay_where_others_are_given() -> None:
+    first = deployment.load(PROJECT, "local", ["protect=true", "rollout=[web-1]"])
+    then = deployment.load(PROJECT, "local", ["rollout=[director-1]"], first.overrides)
+    assert dict(then.overrides) == {"lvs-aws:protect": True, "lvs-aws:rollout": ["director-1"]}
+    assert then.stack.values["lvs-aws:protect"] == "true"

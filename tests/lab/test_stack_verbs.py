@@ -20,7 +20,8 @@ from lab.running import RunningLab
 PROGRAM = """
 import pulumi
 from pulumi_aws import ec2
-vpc = ec2.Vpc("net", cidr_block="10.9.0.0/16", tags={"Name": pulumi.Config().require("label")})
+brief = pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(delete="2s"))
+vpc = ec2.Vpc("net", cidr_block="10.9.0.0/16", tags={"Name": pulumi.Config().require("label")}, opts=brief)
 pulumi.export("vpcId", vpc.id)
 pulumi.export("password", pulumi.Output.secret("s3cret"))
 """
@@ -162,7 +163,7 @@ def test_an_up_against_expectation_still_keeps_its_outputs(lab: RunningLab) -> N
 def test_a_failed_step_is_one_error_and_exit_1(lab: RunningLab, verb: Verb) -> None:
     up(lab)
     lab.ec2().create_subnet(VpcId=vpcs(lab)[0], CidrBlock="10.9.1.0/24")
-    done = verb("destroy")
+    done = verb("destroy")  # waits as long as its time-out says for what holds the VPC
     assert done.exit_code == 1
     assert " -  aws:ec2/vpc:Vpc net **delete failed** error:" in done.stdout and "1 errored" in done.stdout
     assert "lab: destroy failed: aws:ec2/vpc:Vpc net: delete failed" in done.stderr

@@ -133,7 +133,7 @@ def test_the_agent_announces_what_keepalived_is_told_and_a_slow_call_does_not_ho
         until(lambda: ARRIVED in web.ports)
         assert aws.owner
         aws.call_seconds = 1.5
-        agent.keepalived("MASTER_RX_LOWER_PRI")  # claims anew
+        agent.keepalived("MASTER")  # claims anew
         until(lambda: len(aws.requests) == 2)
         web.heard.clear()
         time.sleep(1.0)

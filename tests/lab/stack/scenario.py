@@ -72,7 +72,11 @@ def tag_the_vpc(endpoint: str) -> None:
 # With preemption a director's priority is in no other director's configuration: one alone is replaced.
 FIRST = ("vrrp={preempt: true}",)
 TAGGED = (*FIRST, "tags={team: web}")
-LOWERED = (*TAGGED, "directors=[{address: 10.0.0.36, priority: 254}, {address: 10.0.0.56, priority: 100}]")
+LOWERED = (
+    *TAGGED,
+    "directors=[{address: 10.0.0.36, priority: 254}, {address: 10.0.0.56, priority: 100}]",
+    "rollout=[director-2]",
+)
 SCENARIO = (
     Command(name="first up", verb="up", settings=FIRST),
     Command(name="second up is empty", verb="up", settings=FIRST, expect_no_changes=True),
