@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from lab.engine.contract import UNKNOWN
-from lab.engine.wire import plain
+from lab.protocol.contract import UNKNOWN
+from lab.protocol.wire import plain
 
 MANIFEST = "name: bare\nruntime: python\n"
 CONFIG = "config:\n  aws:region: us-east-1\n"

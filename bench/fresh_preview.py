@@ -53,8 +53,8 @@ def main(arguments: Sequence[str]) -> None:
     """The process's own side."""
     # Here, because these imports are part of what is measured.
     from lab import deployment
-    from lab.engine import urn
     from lab.engine.deploy import deploy
+    from lab.protocol import urn
     from lab.provider import AwsProvider
     from lab.stack import render
 

@@ -13,8 +13,7 @@ from typing import Any, Literal
 from rich.markup import escape
 
 from lab import judging
-from lab.engine import deploy, urn
-from lab.engine.contract import StackConfig
+from lab.engine import deploy
 from lab.engine.deploy import Deployment, DeploymentError
 from lab.engine.events import Event, Step
 from lab.engine.gate import Gate
@@ -23,6 +22,8 @@ from lab.gate.choice import Policies
 from lab.gate.pack import PackError
 from lab.judging import PoliciesError
 from lab.progress import Progress
+from lab.protocol import urn
+from lab.protocol.contract import StackConfig
 from lab.provider import AwsProvider
 from lab.provider.plugin import plugin_version, write_plugin
 from lab.running import LabError, RunningLab

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 from lab.engine import state
-from lab.engine.contract import RefusedError, StackConfig
 from lab.engine.deploy import Deployment
 from lab.engine.gate import Gate
 from lab.engine.state import StateError
@@ -15,6 +14,7 @@ from lab.gate.choice import Policies
 from lab.gate.pack import Pack, PackError
 from lab.gate.policy_gate import PolicyGate
 from lab.gate.report import report
+from lab.protocol.contract import RefusedError, StackConfig
 from lab.running import LabError
 from lab.stack.project import Project
 

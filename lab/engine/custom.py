@@ -6,12 +6,12 @@ import secrets
 from collections.abc import Set
 from dataclasses import dataclass, replace
 
-from lab.engine import urn as urns
-from lab.engine.contract import Configured, InitializationError, Properties, Resource
 from lab.engine.events import Op
 from lab.engine.goal import Decision, Goal, accepted, decide
 from lab.engine.row import Row
-from lab.engine.wire import plain_properties, remark
+from lab.protocol import urn as urns
+from lab.protocol.contract import Configured, InitializationError, Properties, Resource
+from lab.protocol.wire import plain_properties, remark
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from lab.engine import program
 from lab.engine import state as states
-from lab.engine import urn as urns
-from lab.engine.contract import Program, Properties, Provider, StackConfig
 from lab.engine.deployer import Deployer
 from lab.engine.events import Diagnostic, OnEvent, Step
 from lab.engine.gate import Gate
 from lab.engine.interrupt import run_interruptibly
 from lab.engine.monitor import Monitor
-from lab.engine.wire import contains, is_secret, plain_properties
+from lab.protocol import urn as urns
+from lab.protocol.contract import Program, Properties, Provider, StackConfig
+from lab.protocol.wire import contains, is_secret, plain_properties
 
 
 @dataclass(frozen=True, kw_only=True)

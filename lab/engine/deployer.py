@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
-from lab.engine import urn as urns
-from lab.engine.contract import UNKNOWN, Configured, Properties, Provider, ProviderError, RefusedError, StackConfig
 from lab.engine.custom import Custom, resource_of
 from lab.engine.deletion import PARALLEL, delete_all
 from lab.engine.events import Diagnostic, OnEvent, Op, Step
@@ -22,7 +20,9 @@ from lab.engine.goal import Decision, Goal, forced_along, with_ignored
 from lab.engine.providers import Providers
 from lab.engine.row import Row
 from lab.engine.state import State
-from lab.engine.wire import plain_properties, remark
+from lab.protocol import urn as urns
+from lab.protocol.contract import UNKNOWN, Configured, Properties, Provider, ProviderError, RefusedError, StackConfig
+from lab.protocol.wire import plain_properties, remark
 
 COUNTED = ("create", "same", "update", "replace", "delete", "discard")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lab.engine.contract import Properties
+from lab.protocol.contract import Properties
 
 Replacing = Literal["replace", "create-replacement", "delete-replaced"]
 Op = Replacing | Literal["create", "same", "update", "delete", "read", "discard", "refresh"]

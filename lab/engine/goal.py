@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 
-from lab.engine.contract import UNKNOWN, Checked, Diff, Properties, RefusedError
 from lab.engine.events import Op
 from lab.engine.row import Row
+from lab.protocol.contract import UNKNOWN, Checked, Diff, Properties, RefusedError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,13 +8,13 @@ from typing import Any
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import alias_pb2, engine_pb2, resource_pb2
 
-from lab.engine import urn as urns
-from lab.engine.contract import UNKNOWN, Properties, RefusedError
 from lab.engine.deployer import Deployer
 from lab.engine.events import Diagnostic, Severity
 from lab.engine.goal import Goal, seconds, whole
 from lab.engine.row import Row
-from lab.engine.wire import from_struct, from_value, to_struct
+from lab.protocol import urn as urns
+from lab.protocol.contract import UNKNOWN, Properties, RefusedError
+from lab.protocol.wire import from_struct, from_value, to_struct
 
 # Without a feature the SDK falls back or raises by itself. OUTPUT_VALUES, TRANSFORMS, RESOURCE_HOOKS and
 # PARAMETERIZATION are left out on purpose; without INVOKE_DEPENDS_ON the SDK itself holds back invokes that cannot be.

@@ -15,8 +15,8 @@ import pulumi
 from pulumi.runtime import Settings, configure, run_in_stack, settings
 from pulumi.runtime.config import set_all_config
 
-from lab.engine.contract import Program, ProviderError, RefusedError, StackConfig
 from lab.engine.interrupt import run_interruptibly
+from lab.protocol.contract import Program, ProviderError, RefusedError, StackConfig
 
 
 def run(project: Program, stack: StackConfig, *, monitor: Any, dry_run: bool, stop: Callable[[], None]) -> None:

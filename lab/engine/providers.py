@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 
-from lab.engine import urn as urns
-from lab.engine.contract import Configured, Diff, Properties, Provider, RefusedError
 from lab.engine.custom import resource_of
 from lab.engine.goal import Goal, accepted
 from lab.engine.row import Row
-from lab.engine.wire import contains, is_unknown, plain_properties
+from lab.protocol import urn as urns
+from lab.protocol.contract import Configured, Diff, Properties, Provider, RefusedError
+from lab.protocol.wire import contains, is_unknown, plain_properties
 
 
 class Providers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from lab.engine.contract import Properties
+from lab.protocol.contract import Properties
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from pydantic import TypeAdapter
 
 from lab.engine.row import Row
-from lab.engine.wire import is_secret, secret
+from lab.protocol.wire import is_secret, secret
 
 FORMAT = 2
 SEALED = "sealed"

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.engine.contract import StackConfig
 from lab.gate.configuration import PackConfigError, reconcile
 from lab.gate.pack import MANIFEST, Pack, PackError, running_pack
+from lab.protocol.contract import StackConfig
 
 
 class ChoiceError(Exception):

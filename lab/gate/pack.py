@@ -24,9 +24,9 @@ import yaml
 from google.protobuf import empty_pb2, json_format  # type: ignore[import-untyped]
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
-from lab.engine.contract import StackConfig
-from lab.engine.wire import to_struct
 from lab.gate.configuration import LEVELS, RuleConfig, RuleInfo
+from lab.protocol.contract import StackConfig
+from lab.protocol.wire import to_struct
 
 MANIFEST = "PulumiPolicy.yaml"
 NO_ENGINE = "127.0.0.1:1"  # a pack calls the engine only to log; its standard error is shown instead

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from pulumi.runtime.proto import analyzer_pb2
 
-from lab.engine import urn as urns
-from lab.engine.contract import RefusedError
 from lab.engine.goal import Goal
 from lab.engine.row import Row
-from lab.engine.wire import to_struct
 from lab.gate.pack import Answer, Diagnostic, Pack, PackError
+from lab.protocol import urn as urns
+from lab.protocol.contract import RefusedError
+from lab.protocol.wire import to_struct
 
 MANDATORY = "mandatory"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from lab.engine import urn as urns
 from lab.gate.pack import Diagnostic, Pack
+from lab.protocol import urn as urns
 
 
 def report(pack: Pack, diagnostics: Iterable[Diagnostic], not_applicable: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lab.engine.contract import ProviderError
+from lab.protocol.contract import ProviderError
 from lab.provider.tagging import Tagging
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.engine.contract import Properties
 from lab.names import internal_name, public_name
+from lab.protocol.contract import Properties
 from lab.provider.account import Account, absent, given, only, tag_specifications, tags_of
 from lab.provider.registry import ResourceType, Work
 from lab.provider.schema import addresses as schema

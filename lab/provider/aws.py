@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 
-from lab.engine.contract import Checked, Diff, Failure, InitializationError, Properties, ProviderError, Resource
+from lab.protocol.contract import Checked, Diff, Failure, InitializationError, Properties, ProviderError, Resource
 from lab.provider import addresses, identity, images, instances, lookups, network, routes, security_groups
 from lab.provider.account import Account, explained
 from lab.provider.checking import faults, with_defaults

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lab.engine.contract import UNKNOWN, Failure, Properties
+from lab.protocol.contract import UNKNOWN, Failure, Properties
 from lab.provider.registry import Property, Schema
 
 KINDS: Mapping[type, str] = {

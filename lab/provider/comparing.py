@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lab.engine.contract import UNKNOWN, Properties
+from lab.protocol.contract import UNKNOWN, Properties
 from lab.provider.registry import Property
 
 # Like the real provider's SDK, which has no null: left out, false and empty are one.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lab.engine.contract import UNKNOWN, Failure, Properties
+from lab.protocol.contract import UNKNOWN, Failure, Properties
 from lab.provider.checking import faults
 from lab.provider.registry import Property, Schema
 from lab.provider.rules import conflicting

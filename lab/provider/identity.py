@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
-from lab.engine.contract import Properties
+from lab.protocol.contract import Properties
 from lab.provider.account import Account, absent, given, tag_list, tags_of
 from lab.provider.normal import as_policy
 from lab.provider.registry import ResourceType, Work

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from lab.engine.contract import Properties, ProviderError
+from lab.protocol.contract import Properties, ProviderError
 from lab.provider.account import Account, given, tags_of
 from lab.provider.registry import Function
 from lab.provider.schema.functions import GET_AMI

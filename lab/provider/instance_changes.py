@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.engine.contract import ProviderError
+from lab.protocol.contract import ProviderError
 from lab.provider.account import only
 from lab.provider.instance_outputs import (
     METADATA,

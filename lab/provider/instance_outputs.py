@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from lab.engine.contract import Properties
+from lab.protocol.contract import Properties
 from lab.provider.account import Account, absent, only, tags_of
 
 GONE = "InvalidInstanceID.NotFound"

@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lab.engine.contract import Properties
+from lab.protocol.contract import Properties
 from lab.provider.account import Account, absent, code, given, only, tag_list
 from lab.provider.instance_changes import CHANGEABLE, change, retag_disk, wait_until_running
 from lab.provider.instance_outputs import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.engine.contract import Properties, ProviderError
+from lab.protocol.contract import Properties, ProviderError
 from lab.provider.account import PARTITION, Account
 from lab.provider.registry import Function
 from lab.provider.schema import functions as schema

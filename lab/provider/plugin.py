@@ -20,8 +20,8 @@ import grpc  # type: ignore[import-untyped]
 from google.protobuf import any_pb2, empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
-from lab.engine import urn as urns
-from lab.engine.contract import (
+from lab.protocol import urn as urns
+from lab.protocol.contract import (
     Checked,
     Configured,
     InitializationError,
@@ -30,7 +30,7 @@ from lab.engine.contract import (
     RefusedError,
     Resource,
 )
-from lab.engine.wire import from_struct, plain_properties, remark, to_struct
+from lab.protocol.wire import from_struct, plain_properties, remark, to_struct
 from lab.provider.aws import AwsProvider
 
 THREADS = 64

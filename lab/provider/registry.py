@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.engine.contract import Failure, Properties
+from lab.protocol.contract import Failure, Properties
 from lab.provider.account import Account
 
 Rule = Callable[[Properties], tuple[Failure, ...]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
-from lab.engine.contract import Properties, ProviderError
+from lab.protocol.contract import Properties, ProviderError
 from lab.provider.account import Account, absent, given, only, tag_specifications, tags_of
 from lab.provider.registry import ResourceType, Work
 from lab.provider.schema import routes as schema

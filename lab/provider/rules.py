@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from lab.engine.contract import Failure, Properties
+from lab.protocol.contract import Failure, Properties
 from lab.provider.registry import Rule
 
 Wrong = Callable[[Any], str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Literal
 
-from lab.engine.contract import Properties
+from lab.protocol.contract import Properties
 from lab.provider.account import Account, absent, given, only, tag_specifications, tags_of
 from lab.provider.normal import as_protocol
 from lab.provider.registry import ResourceType, Work

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.engine.contract import UNKNOWN
+from lab.protocol.contract import UNKNOWN
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from lab.engine.contract import Program, StackConfig
+from lab.protocol.contract import Program, StackConfig
 
 TYPES = ("string", "integer", "boolean", "array", "object")
 

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lab.engine import urn
-from lab.engine.contract import UNKNOWN
 from lab.engine.deploy import Deployment
 from lab.engine.events import Event, Op, Step
-from lab.engine.wire import is_secret
+from lab.protocol import urn
+from lab.protocol.contract import UNKNOWN
+from lab.protocol.wire import is_secret
 
 # Sign, what a preview says, what is said afterwards; in the order of the summary.
 WORDS: Mapping[Op, tuple[str, str, str]] = {

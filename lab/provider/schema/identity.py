@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lab.engine.contract import Failure, Properties
+from lab.protocol.contract import Failure, Properties
 from lab.provider.normal import as_policy
 from lab.provider.registry import Property, Schema, Timeouts
 from lab.provider.rules import Wrong, at_most, between, json_text

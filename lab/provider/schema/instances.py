@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.engine.contract import Failure, Properties
+from lab.protocol.contract import Failure, Properties
 from lab.provider.normal import as_set
 from lab.provider.registry import Property, Schema, Timeouts
 from lab.provider.rules import at_most, between, conflicting, ipv4, one_of

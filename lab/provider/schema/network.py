@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.engine.contract import Properties
+from lab.protocol.contract import Properties
 from lab.provider.normal import as_network
 from lab.provider.registry import Property, Schema, Timeouts
 from lab.provider.rules import conflicting, network, one_of

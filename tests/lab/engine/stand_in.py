@@ -13,7 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lab.engine.contract import (
+from lab.engine.deploy import Deployment, DeploymentError, deploy, destroy, refresh
+from lab.engine.events import Event
+from lab.engine.row import Row
+from lab.engine.state import load
+from lab.protocol.contract import (
     UNKNOWN,
     Checked,
     Diff,
@@ -23,10 +27,6 @@ from lab.engine.contract import (
     ProviderError,
     Resource,
 )
-from lab.engine.deploy import Deployment, DeploymentError, deploy, destroy, refresh
-from lab.engine.events import Event
-from lab.engine.row import Row
-from lab.engine.state import load
 from lab.stack.project import load_project
 
 PRELUDE = """

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.engine.contract import UNKNOWN
 from lab.engine.deploy import outputs
 from lab.engine.deployer import Deployer
 from lab.engine.events import Diagnostic, Step
 from lab.engine.state import StateError, locked
+from lab.protocol.contract import UNKNOWN
 from tests.lab.engine.stand_in import Stack, ops
 
 CHAIN = """

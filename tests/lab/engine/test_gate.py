@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from lab.engine.contract import UNKNOWN, RefusedError
 from lab.engine.deploy import DeploymentError, deploy
 from lab.engine.goal import Goal
 from lab.engine.row import Row
-from lab.engine.urn import name_of
+from lab.protocol.contract import UNKNOWN, RefusedError
+from lab.protocol.urn import name_of
 from lab.stack.project import load_project
 from tests.lab.engine.stand_in import Stack
 

@@ -21,7 +21,7 @@ from lab.engine.deploy import DeploymentError, outputs
 from lab.engine.events import Step
 from lab.engine.row import Row
 from lab.engine.state import load
-from lab.engine.wire import contains, is_secret, plain
+from lab.protocol.wire import contains, is_secret, plain
 from lab.stack.project import ConfigError
 from tests.lab.engine.comparing import PREFIX, compare_steps
 from tests.lab.engine.stand_in import Stack

@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from lab.engine.contract import UNKNOWN, RefusedError
 from lab.engine.events import Diagnostic
 from lab.engine.goal import seconds
+from lab.protocol.contract import UNKNOWN, RefusedError
 from tests.lab.engine.stand_in import Stack, ops
 
 

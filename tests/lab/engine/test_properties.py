@@ -12,8 +12,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lab.engine.contract import ProviderError
 from lab.engine.deploy import DeploymentError
+from lab.protocol.contract import ProviderError
 from tests.lab.engine.stand_in import Stack, TestProvider
 
 NAMES = "abcde"

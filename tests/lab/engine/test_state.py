@@ -9,7 +9,7 @@ import pytest
 from lab.engine.deletion import delete_all
 from lab.engine.row import Row
 from lab.engine.state import State, StateError, load
-from lab.engine.wire import secret
+from lab.protocol.wire import secret
 
 
 def row(name: str, *needs: str) -> Row:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from lab.engine.contract import UNKNOWN, RefusedError
 from lab.engine.goal import Goal
 from lab.engine.row import Row
-from lab.engine.wire import secret
 from lab.gate.configuration import RuleConfig, RuleInfo
 from lab.gate.pack import Pack, PackError, running_pack
 from lab.gate.policy_gate import PolicyGate
 from lab.gate.report import report
+from lab.protocol.contract import UNKNOWN, RefusedError
+from lab.protocol.wire import secret
 from lab.stack.project import StackConfig
 from tests.lab.gate.packs import pack
 

@@ -16,11 +16,11 @@ import pytest
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from lab.cloud.local import LocalCloud
-from lab.engine.contract import Configured, Resource
 from lab.engine.deploy import Deployment, DeploymentError, deploy, destroy
 from lab.engine.events import Event
 from lab.engine.row import Row
 from lab.engine.state import load
+from lab.protocol.contract import Configured, Resource
 from lab.provider import AwsProvider
 from lab.provider.plugin import serve, write_plugin
 from lab.stack.project import load_project

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lab.engine.contract import Properties, Resource
+from lab.protocol.contract import Properties, Resource
 
 IMAGE = "ami-0deb1a13000000001"
 POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}]}'

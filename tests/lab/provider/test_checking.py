@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lab.engine.contract import UNKNOWN, Properties
+from lab.protocol.contract import UNKNOWN, Properties
 from lab.provider.aws import FUNCTIONS, TYPES
 from lab.provider.checking import faults, with_defaults
 

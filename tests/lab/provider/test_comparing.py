@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.engine.contract import UNKNOWN, Properties
+from lab.protocol.contract import UNKNOWN, Properties
 from lab.provider.aws import TYPES
 from lab.provider.comparing import compare, followed, same
 

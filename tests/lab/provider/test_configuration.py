@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.engine.contract import Properties, ProviderError
+from lab.protocol.contract import Properties, ProviderError
 from lab.provider import AwsProvider
 from lab.provider.configuration import config_faults, read_settings
 from tests.lab.provider.conftest import REGION

@@ -8,7 +8,7 @@ import pulumi_aws
 import pytest
 from pulumi_aws import ec2
 
-from lab.engine.contract import Resource
+from lab.protocol.contract import Resource
 from lab.provider.aws import FUNCTIONS, TYPES
 from tests.lab.provider import sdk
 from tests.lab.provider.conftest import Aws

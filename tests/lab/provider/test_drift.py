@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.engine.contract import Properties, Resource
+from lab.protocol.contract import Properties, Resource
 from lab.provider.aws import TYPES
 from tests.lab.provider.conftest import Aws
 from tests.lab.provider.everything import IMAGE, POLICY, TRUST

@@ -13,8 +13,8 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.proto import status_pb2
 
-from lab.engine.contract import UNKNOWN
-from lab.engine.wire import from_struct, to_struct
+from lab.protocol.contract import UNKNOWN
+from lab.protocol.wire import from_struct, to_struct
 from lab.provider import instance_changes
 from lab.provider.plugin import plugin_version, write_plugin
 from tests.lab.provider.conftest import REGION

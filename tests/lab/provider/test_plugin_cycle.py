@@ -9,8 +9,8 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 
-from lab.engine.contract import UNKNOWN, Properties, Resource
-from lab.engine.wire import from_struct, secret, to_struct
+from lab.protocol.contract import UNKNOWN, Properties, Resource
+from lab.protocol.wire import from_struct, secret, to_struct
 from lab.provider.aws import FUNCTIONS, TYPES
 from lab.provider.plugin import plugin_version
 from tests.lab.provider.conftest import REGION, Aws

@@ -13,7 +13,7 @@ from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.proto import status_pb2
 
 from lab.cloud.local import LocalCloud
-from lab.engine.wire import ASSETS, SIGNATURE, to_struct
+from lab.protocol.wire import ASSETS, SIGNATURE, to_struct
 from lab.provider import AwsProvider, instance_changes
 from tests.lab.provider.conftest import REGION, Aws, plugin_of
 from tests.lab.provider.everything import IMAGE

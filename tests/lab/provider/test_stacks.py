@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lab.engine.contract import UNKNOWN
 from lab.engine.deploy import deploy, destroy
+from lab.protocol.contract import UNKNOWN
 from lab.provider import AwsProvider
 from lab.stack.project import load_project
 from tests.lab.provider.conftest import Stack

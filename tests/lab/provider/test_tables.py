@@ -9,7 +9,7 @@ from typing import Any
 import pulumi_aws
 import pytest
 
-from lab.engine.contract import UNKNOWN, Properties, Resource
+from lab.protocol.contract import UNKNOWN, Properties, Resource
 from lab.provider.aws import FUNCTIONS, TYPES
 from lab.provider.checking import faults
 from lab.provider.comparing import compare

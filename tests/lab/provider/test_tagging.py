@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.engine.contract import UNKNOWN, Properties, Resource
+from lab.protocol.contract import UNKNOWN, Properties, Resource
 from lab.provider import AwsProvider
 from lab.provider.tagging import Tagging
 from tests.lab.provider.conftest import REGION, Aws

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab.cloud.local import LocalCloud
-from lab.engine.contract import UNKNOWN, Diff, InitializationError, ProviderError, Resource
+from lab.protocol.contract import UNKNOWN, Diff, InitializationError, ProviderError, Resource
 from lab.provider import AwsProvider, instance_changes, instances
 from lab.provider.account import Account
 from lab.provider.registry import Work

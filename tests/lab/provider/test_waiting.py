@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lab.engine.contract import InitializationError, Properties, ProviderError, Resource
+from lab.protocol.contract import InitializationError, Properties, ProviderError, Resource
 from lab.provider import AwsProvider, addresses, instance_changes, instances, network, routes
 from lab.provider.account import Account
 from lab.provider.aws import TYPES

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from lab.engine.contract import UNKNOWN
 from lab.engine.deploy import Deployment
 from lab.engine.events import Diagnostic, Step
-from lab.engine.wire import secret
+from lab.protocol.contract import UNKNOWN
+from lab.protocol.wire import secret
 from lab.stack.render import line, report, text
 
 URN = "urn:pulumi:dev::gold::my:mod:C$aws:ec2/vpc:Vpc::net"

@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf import struct_pb2  # type: ignore[import-untyped]
 
-from lab.engine.contract import UNKNOWN, Properties, RefusedError
+from lab.protocol.contract import UNKNOWN, Properties, RefusedError
 
 # Signatures of pulumi/runtime/rpc.py: a map that has SIGNATURE is no map but the kind of value its signature names.
 SIGNATURE = "4dabf18193072939515e22adb298388d"
