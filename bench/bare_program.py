@@ -11,6 +11,8 @@ from lab.protocol.contract import UNKNOWN
 from lab.protocol.wire import plain
 
 MANIFEST = "name: bare\nruntime: python\n"
+# Stand where a preview cannot know the value: an id, a name; a policy document.
+TEXT, POLICY = "literal-0123456789abcdef", "{}"
 CONFIG = "config:\n  aws:region: us-east-1\n"
 
 
@@ -20,7 +22,8 @@ def write_bare_project(directory: Path, stack: str, resources: Iterable[tuple[st
     for number, (type_, _, inputs) in enumerate(resources):
         # aws:ec2/instance:Instance is aws.ec2.Instance. A name of its own: components kept equal ones apart.
         _, module, class_name = type_.split(":")
-        arguments = "".join(f", {_snake(key)}={_literal(plain(value))!r}" for key, value in inputs.items())
+        values = {key: _literal(plain(value), POLICY if key == "policy" else TEXT) for key, value in inputs.items()}
+        arguments = "".join(f", {_snake(key)}={value!r}" for key, value in values.items())
         lines.append(f"aws.{module.split('/')[0]}.{class_name}('resource-{number}'{arguments})")
     (directory / "Pulumi.yaml").write_text(MANIFEST)
     (directory / f"Pulumi.{stack}.yaml").write_text(CONFIG)
@@ -32,10 +35,10 @@ def _snake(key: str) -> str:
     return re.sub(r"([A-Z])", lambda match: f"_{match[1].lower()}", key)
 
 
-def _literal(value: Any) -> Any:
-    """The value with a literal of any kind where a preview cannot know the text."""
+def _literal(value: Any, text: str) -> Any:
+    """The value with `text` where a preview cannot know it."""
     if isinstance(value, dict):
-        return {key: _literal(item) for key, item in value.items()}
+        return {key: _literal(item, text) for key, item in value.items()}
     if isinstance(value, list):
-        return [_literal(item) for item in value]
-    return "literal-0123456789abcdef" if value == UNKNOWN else value
+        return [_literal(item, text) for item in value]
+    return text if value == UNKNOWN else value

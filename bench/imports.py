@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-# Of these, every module that does not import Pulumi itself.
-PACKAGES = ("userdata", "components", "policy")
+# Of these, every module that does not import Pulumi itself. The rules of policy/ are written in the terms of its SDK.
+PACKAGES = ("userdata", "components")
 # A program of the machines' own, with their SDK; its decisions are among the planners.
 NOT_OURS = PROJECT / "userdata/director/agent"
 PLANNERS = (
