@@ -135,6 +135,7 @@ def settings_from(raw: Mapping[str, object]) -> Settings:
 
 
 def _read(fields: Fields, faults: Faults) -> Settings:
+    directors, planned = _directors(fields)
     return Settings(
         account=_account(fields),
         vpc_cidr=fields.network("vpcCidr"),
@@ -145,8 +146,8 @@ def _read(fields: Fields, faults: Faults) -> Settings:
             lambda text: re.fullmatch(r"[a-z0-9-]*", text) is not None,
         ),
         virtual_ip=fields.address("virtualIp"),
-        directors=(directors := _directors(fields))[0],
-        planned=directors[1],
+        directors=directors,
+        planned=planned,
         director_instance_type=_instance_type(fields, "directorInstanceType"),
         web_servers=_web_servers(fields),
         web_server_instance_type=_instance_type(fields, "webServerInstanceType"),

@@ -56,8 +56,9 @@ def up(
     """Bring everything up and return when a page comes through the Elastic IP; nothing is done twice.
 
     `overrides` (KEY=VALUE) take the place of the stack's settings, on a running lab beside those it has; a failed
-    change of these is not kept. `policies` are what it is held against. Raises
-    LabError with the remedy where it cannot.
+    change of these is not kept. `policies` are what it is held against.
+
+    Raises LabError with the remedy where it cannot.
     """
     from lab import deployment  # here, because importing the Pulumi SDK takes a second that no other verb needs
 
