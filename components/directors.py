@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from components.component import Component, Naming
 from components.identity import ClaimRights, ClaimRightsArgs, Identity, IdentityArgs
-from components.machines import compared, metadata_options, root_disk
+from components.machines import MadeFrom, compared, metadata_options, root_disk
 from components.rollout import HELD_PROPERTIES, Machine
 from userdata.render import director_user_data
 from userdata.values import Director, LoadBalancer
@@ -59,20 +59,26 @@ class DirectorMachine(Component):
             opts=self.child_opts(),
         )
         # Literal, so that a preview shows the change. Ids reach the machine by its tags.
-        user_data = director_user_data(args.balancer, director)
-        instance = aws.ec2.Instance(
-            director.name,
+        made_from = MadeFrom(
             ami=args.image_id,
             instance_type=args.instance_type,
             subnet_id=args.subnet_id,
             private_ip=director.address,
+            user_data=director_user_data(args.balancer, director),
+        )
+        instance = aws.ec2.Instance(
+            director.name,
+            ami=made_from.ami,
+            instance_type=made_from.instance_type,
+            subnet_id=made_from.subnet_id,
+            private_ip=made_from.private_ip,
             vpc_security_group_ids=[args.security_group_id],
             iam_instance_profile=identity.profile_name,
             # A director sends with clients' addresses and receives for them; web servers never do.
             source_dest_check=False,
             metadata_options=metadata_options(),
             root_block_device=root_disk(),
-            user_data=user_data,
+            user_data=made_from.user_data,
             # Changed user data would only restart the machine, and cloud-init runs at the first boot only.
             user_data_replace_on_change=True,
             tags=args.naming.tags(
@@ -119,17 +125,7 @@ class DirectorMachine(Component):
         self.interface_id = instance.primary_network_interface_id
         self.private_ip = instance.private_ip
         self.public_ip = elastic_ip.public_ip
-        self.machine = compared(
-            "director",
-            instance,
-            {
-                "ami": args.image_id,
-                "instanceType": args.instance_type,
-                "subnetId": args.subnet_id,
-                "privateIp": director.address,
-                "userData": user_data,
-            },
-        )
+        self.machine = compared("director", instance, made_from)
         self.register_outputs(
             {"instanceId": self.instance_id, "interfaceId": self.interface_id, "publicIp": self.public_ip}
         )
