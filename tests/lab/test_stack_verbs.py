@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from rich.console import Console
-from typer.testing import CliRunner
 
-from lab import cli, deployment, stack_verbs
-from lab.cloud.local import local_cloud
-from lab.paths import LabPaths
+from lab import deployment
 from lab.progress import Progress
 from lab.running import RunningLab
+from tests.lab.small_lab import Verb, label, run_verb, small_lab
 
 PROGRAM = """
 import pulumi
@@ -25,35 +22,18 @@ vpc = ec2.Vpc("net", cidr_block="10.9.0.0/16", tags={"Name": pulumi.Config().req
 pulumi.export("vpcId", vpc.id)
 pulumi.export("password", pulumi.Output.secret("s3cret"))
 """
-Verb = Callable[..., Result]
 
 
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningLab]:
     """A lab whose account is in this process, with a small project; no machine boots."""
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "Pulumi.yaml").write_text("name: small\nruntime: python\n")
-    (project / "__main__.py").write_text(PROGRAM)
-    label(project, "one")
-    paths = LabPaths(home=tmp_path / "home", run=tmp_path / "run", cache=tmp_path / "cache")
-    paths.home.mkdir()
-    made = RunningLab(project=project, paths=paths)
-    monkeypatch.setattr(stack_verbs, "running_lab", lambda: made)
-    with local_cloud() as cloud:
-        (paths.home / "cloud.json").write_text(json.dumps({"pid": 0, "port": int(cloud.endpoint.rpartition(":")[2])}))
-        made.tell(stack="dev", port=0, region="us-east-1")
+    with small_lab(tmp_path, monkeypatch, PROGRAM, "one") as made:
         yield made
-
-
-def label(project: Path, text: str) -> None:
-    (project / "Pulumi.dev.yaml").write_text(f"config:\n  aws:region: us-east-1\n  small:label: {text}\n")
 
 
 @pytest.fixture
 def verb(lab: RunningLab) -> Verb:
-    return lambda *words: CliRunner().invoke(cli.app, list(words))
+    return run_verb
 
 
 def up(lab: RunningLab, *, expect_no_changes: bool = False) -> None:
