@@ -14,17 +14,20 @@ from tests.lab.under_test import LabUnderTest
 
 WEB_SERVERS = ("web-1", "web-2")
 COUNT = 16
-# So slow and large that a download outlasts a failover: it would take two minutes, and is hurried on when that is over.
-PAGE_BYTES = 1 << 22
+# So slow and large that a download outlasts a failover: it would take four minutes, and is hurried on after that.
+PAGE_BYTES = 1 << 23
 BYTES_PER_SECOND = 1 << 15
 PAGE_SHA256 = hashlib.sha256(random.Random(1).randbytes(PAGE_BYTES)).hexdigest()
 PAGE = "/download/random"
+# nginx ends a connection after 75 idle s; on a slow machine an event takes longer, and the end would not be its doing.
+IDLE_SECONDS = 600
 MAKE_PAGE = (
     "mkdir -p /run/lab/download; "
     f"python3 -c 'import random, sys; sys.stdout.buffer.write(random.Random(1).randbytes({PAGE_BYTES}))' "
     "> /run/lab/download/random; "
     "grep -q download /etc/lvs-aws/nginx-site.conf || "
-    "sed -i '/server_tokens/a location /download/ { root /run/lab; }' /etc/lvs-aws/nginx-site.conf; "
+    f"sed -i '/server_tokens/a keepalive_timeout {IDLE_SECONDS}s; location /download/ {{ root /run/lab; }}' "
+    "/etc/lvs-aws/nginx-site.conf; "
     "systemctl reload nginx"
 )
 # Entries of connections reach the other director within 3 s (Linux's IPVS_SYNC_FLUSH_TIME, 2 s, and a second's sleep).
