@@ -16,6 +16,9 @@ ACTIONLINT := $(VENV)/actionlint-$(ACTIONLINT_VERSION)/actionlint
 OS_PACKAGES := ca-certificates curl debian-archive-keyring e2fsprogs iproute2 jq mmdebstrap python3-venv \
 	qemu-system-x86 qemu-utils shellcheck sqop util-linux wrk xz-utils
 PYTEST := $(BIN)/python -m pytest
+# Tests in process share nothing: one worker a processor. Tests on machines share the one running lab, one after another.
+IN_PROCESS := -n auto --dist loadfile -m "not machine and not image and not long"
+ON_MACHINES := -m "(machine or image) and not long"
 
 .PHONY: help setup os-packages python-packages python-environment image up down test test-fast test-lab test-long check lint \
 	lint-workflows types format docs bench-stack clean preview deploy-plan deploy drift deployed-commit report-preview report-drift
@@ -60,14 +63,14 @@ up: setup ## bring the lab up: four machines, and a page at http://127.0.0.1:808
 down: python-environment ## stop the lab; nothing stays but its caches and logs
 	@$(BIN)/lab down
 
-test-fast: setup ## pure tests, program and cloud in process (a minute or two)
-	$(PYTEST) -m "not machine and not image and not long"
+test-fast: setup ## pure tests, program and cloud in process (10 minutes on 2 processors)
+	$(PYTEST) $(IN_PROCESS)
 
 test-lab: image ## tests that need the image or boot machines
-	$(PYTEST) -m "(machine or image) and not long"
+	$(PYTEST) $(ON_MACHINES)
 
 test: image ## every test but the long ones
-	$(PYTEST) -m "not long"
+	@status=0; $(PYTEST) $(IN_PROCESS) || status=$$?; $(PYTEST) $(ON_MACHINES) || status=$$?; exit $$status
 
 test-long: image ## every test
 	$(PYTEST)

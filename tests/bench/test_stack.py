@@ -33,9 +33,9 @@ def test_previewing_the_stack_costs_little_more_than_as_many_resources_do(cloud:
 
 @pytest.mark.cloud
 def test_growth_is_linear_and_every_machines_user_data_fits(cloud: LocalCloud) -> None:
-    growth = grow(cloud.endpoint, (2, 100, 200), runs=2)
+    growth = grow(cloud.endpoint, (2, 50, 100), runs=1)
     assert steepening(growth) < STEEPENING, growth
-    assert [row.resources - growth[0].resources for row in growth] == [0, 98, 198]
+    assert [row.resources - growth[0].resources for row in growth] == [0, 48, 98]
     assert max(max(row.director_bytes, row.web_server_bytes) for row in growth) <= 16384
 
 
@@ -57,15 +57,15 @@ def test_the_bench_writes_what_it_found_and_tells_what_misses_its_target(
     for name in ("RATIO", "IMPORT_SECONDS", "USER_DATA_BYTES", "STEEPENING"):
         monkeypatch.setattr(stack, name, 0 if name == target else 1e9)
     monkeypatch.setattr(stack, "pure_modules", lambda: ("userdata.render",))
+    monkeypatch.setattr(
+        stack,
+        "compare",
+        lambda *_, **__: stack.Comparison(
+            resources=1, stack_wall_seconds=1, bare_wall_seconds=1, stack_cpu_seconds=1, bare_cpu_seconds=1
+        ),
+    )
     numbers = (2, 3, 4) if target == "" else ()
     if not numbers:
-        monkeypatch.setattr(
-            stack,
-            "compare",
-            lambda *_, **__: stack.Comparison(
-                resources=1, stack_wall_seconds=1, bare_wall_seconds=1, stack_cpu_seconds=1, bare_cpu_seconds=1
-            ),
-        )
         monkeypatch.setattr(stack, "grow", lambda *_, **__: [grown(2, 4.0), grown(4, 5.0), grown(6, 6.0)])
     assert main(["--runs", "1", "--output", str(tmp_path), "--web-servers", *map(str, numbers or (2,))]) == bool(target)
     told = json.loads((tmp_path / "stack.json").read_text())

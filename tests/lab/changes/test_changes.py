@@ -41,9 +41,8 @@ def test_a_change_does_what_the_page_says(change: Change, own: OwnStack) -> None
     seen = []
     for number, settings in enumerate(change.updates):
         unnamed = tuple(text for text in settings if not text.startswith("rollout="))
-        if number == 0:
-            if change.refused:
-                assert "rollout" in own.refusal(*unnamed)
+        if number == 0 and change.refused:
+            assert "rollout" in own.refusal(*unnamed)
             assert own.preview(*change.before).summary.keys() == {"same"}  # a refusal and a preview change nothing
         previewed = told(own.preview(*settings))
         done = own.up(*settings)
