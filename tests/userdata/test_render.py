@@ -20,9 +20,9 @@ from userdata.values import HealthCheck, Notification, Service, Vrrp, WebServer
 def files_of(user_data: str) -> dict[str, str]:
     """Every file of user data by path: the plain ones, then the archive's."""
     config = yaml.safe_load(user_data)
-    files = {entry["path"]: entry["content"] for entry in config["write_files"] if "encoding" not in entry}
+    files = {entry["path"]: entry["content"] for entry in config["write_files"] if entry["path"] != ARCHIVE_PATH}
     packed = next(entry for entry in config["write_files"] if entry["path"] == ARCHIVE_PATH)
-    unpacked = json.loads(bz2.decompress(base64.b64decode(packed["content"])))
+    unpacked = json.loads(bz2.decompress(base64.b85decode(packed["content"])))
     return {**files, **{f"/{path}": text for path, text in unpacked.items()}}
 
 
@@ -46,7 +46,7 @@ def test_user_data_is_ascii_cloud_config_that_fits(text):
 
 
 def test_what_may_change_is_plain_text():
-    paths = [entry["path"] for entry in yaml.safe_load(director())["write_files"] if "encoding" not in entry]
+    paths = [entry["path"] for entry in yaml.safe_load(director())["write_files"]]
     assert "/etc/lvs-aws/keepalived.conf" in paths and "/etc/lvs-aws/director.nft" in paths
     before, after = (
         director(web_servers=(WebServer(name="web-1", address="10.0.0.80", weight=weight),)).splitlines()
