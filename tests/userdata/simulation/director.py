@@ -100,11 +100,11 @@ class Director:
         self.keepalived.vanish()
         self._lines.clear()
         self.kill_agent()
+        self.state = State(rank=self.index)  # what was in /run is gone
 
     def boot(self) -> None:
         """The agent first, then Keepalived, as the units are ordered."""
         self.up = True
-        self.state = State(rank=self.index)  # /run is empty
         self.start_agent()
         self.clock.after(1.0 + 2.0 * self.chance.random(), self._start_keepalived)
 
