@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -141,10 +142,26 @@ def test_nginx_answers_and_logs_the_client(web_server: MachineTree):
     )
 
 
+def test_a_full_log_of_nginx_becomes_the_old_one(web_server: MachineTree):
+    site = "rm /etc/nginx/sites-enabled/default; ln -s /etc/lvs-aws/nginx-site.conf /etc/nginx/sites-enabled/lvs-aws"
+    script = (
+        f"ip link set lo up; {site}; cd /var/log/nginx; echo older >access.log.1; nginx; "
+        f"curl -s http://127.0.0.1/first >/dev/null; {LIB}/turn-logs.sh; ls; "
+        f"truncate -s 100000001 access.log; {LIB}/turn-logs.sh; while [ ! -e access.log ]; do sleep 0.1; done; "
+        "curl -s http://127.0.0.1/second >/dev/null; stat -c '%n %s' access.log.1; ls error.log*; "
+        "grep -c first access.log.1; grep -c -a . access.log; grep -c second access.log; "
+        "nginx -s stop; while [ -e /run/nginx.pid ]; do sleep 0.1; done"
+    )
+    assert output(web_server.run(script)).split() == [
+        "access.log", "access.log.1", "error.log",
+        "access.log.1", "100000001", "error.log", "1", "1", "1",
+    ]  # fmt: skip
+
+
 def test_systemd_accepts_the_units(director: MachineTree, web_server: MachineTree):
     for tree, units in (
         (director, "lvs-network.service lvs-agent.service keepalived.service"),
-        (web_server, "lvs-return-path.service nginx.service"),
+        (web_server, "lvs-return-path.service nginx.service lvs-logs.timer lvs-logs.service"),
     ):
         done = tree.run(f"systemd-analyze verify --man=no {units} 2>&1")
         assert output(done) == ""
@@ -432,13 +449,22 @@ def test_a_failed_installation_is_tried_again(director: MachineTree):
 
 
 def test_debians_python_runs_the_agent_of_the_archive(director: MachineTree):
-    """Python 3.13 and botocore 1.37 of Debian 13, and the code without its comments."""
+    """Python 3.13 and botocore 1.37 of Debian 13, the code without its comments, and nobody special as its user."""
+    unit = (HERE / "director/root/etc/systemd/system/lvs-agent.service").read_text()
+    [started] = re.findall(r"^ExecStart=(.*) /etc/lvs-aws/agent.json$", unit, re.M)
+    [mebibytes] = re.findall(r"^MemoryMax=(\d+)M$", unit, re.M)
     with FakeAws(associated=True) as aws:
-        command = director.command(f"cd {LIB}; exec python3 -B -m agent /mnt/agent.json", own_network=False)
+        run = f"chown -R lvs-agent /mnt/run /mnt/notify; cd {LIB}; exec {AS_AGENT} {started} /mnt/agent.json"
+        command = director.command(run, own_network=False)
         with running_agent(aws, director.shared, command, inside=Path("/mnt")) as agent:
             agent.keepalived("MASTER")
             until(lambda: agent.told("verified"))
             assert aws.actions == ["AssignPrivateIpAddresses"]
+            lines = Path(f"/proc/{agent.process.pid}/status").read_text().splitlines()
+            status = {key: value.split() for key, _, value in (line.partition(":") for line in lines)}
+            assert "0" not in status["Uid"] and int(status["CapEff"][0], 16) == 0
+            print(status["VmHWM"], status["VmRSS"], status["Threads"])
+            assert int(status["VmHWM"][0]) * 2 <= int(mebibytes) * 1024, "its most until now, twice, is granted"
 
 
 def test_debians_python_makes_the_same_archive(director: MachineTree):

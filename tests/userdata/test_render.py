@@ -127,6 +127,27 @@ def test_a_machine_of_another_balancer_is_refused():
         web_server_user_data(balancer(), WebServer(name="web-9", address="10.0.0.9"))
 
 
+@pytest.mark.parametrize("text", [director(), web_server()], ids=["director", "web server"])
+def test_whatever_stays_up_comes_back_and_the_journal_is_bounded(text: str) -> None:
+    files = files_of(text)
+    services = {path: content for path, content in files.items() if "/systemd/system/" in path}
+    for path, content in services.items():
+        if "[Service]" in content and not path.endswith("/lvs-logs.service"):  # its timer starts that one again
+            assert "\nRestart=" in content and "\nStartLimitIntervalSec=0\n" in content, path
+    assert len(services) >= 3
+    assert "\nSystemMaxUse=200M\n" in files["/etc/systemd/journald.conf.d/lvs-aws.conf"]
+    assert "systemd-journald" in files["/usr/local/lib/lvs-aws/first-boot.sh"]
+
+
+def test_the_agent_is_no_root_and_has_bounds() -> None:
+    lines = files_of(director())["/etc/systemd/system/lvs-agent.service"].splitlines()
+    for expected in (
+        "User=lvs-agent", "CapabilityBoundingSet=", "WatchdogSec=10", "Restart=always", "MemoryMax=256M", "TasksMax=32",
+        "LogRateLimitBurst=300",
+    ):  # fmt: skip
+        assert expected in lines
+
+
 def test_the_agent_learns_its_region_and_address():
     assert json.loads(files_of(director())["/etc/lvs-aws/agent.json"]) == {
         "region": "eu-central-1",

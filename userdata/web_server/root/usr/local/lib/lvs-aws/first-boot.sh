@@ -9,4 +9,4 @@ systemctl try-restart systemd-networkd.service systemd-journald.service
 mkdir -p /etc/nginx/sites-enabled
 ln -sfn /etc/lvs-aws/nginx-site.conf /etc/nginx/sites-enabled/default
 PAUSE=${0%/*}/wait-for-director.sh "${0%/*}/install-packages.sh" nginx
-"${0%/*}/start-units.sh" nginx.service
+"${0%/*}/start-units.sh" nginx.service lvs-logs.timer
