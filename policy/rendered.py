@@ -56,16 +56,17 @@ def files_of(user_data: str) -> Mapping[str, str]:
 
 
 def _contents(path: str, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The file an entry writes, or those of the archive it is (userdata.archive: a bz2-compressed JSON object)."""
+    """The file an entry writes, or those of the archive it is (userdata.archive: a JSON object, bz2, base85)."""
     content = str(entry.get("content", ""))
     encoding = str(entry.get("encoding", "text/plain"))
-    if encoding == "text/plain":
+    archive = path.endswith(".b85")
+    if encoding == "text/plain" and not archive:
         yield path, content
         return
-    if encoding not in ("b64", "base64"):
+    if encoding not in ("b64", "base64") and not archive:
         raise UnreadableError(f"{path} in user data is encoded as {encoding}, which is not looked into")
     try:
-        data = base64.b64decode(content)
+        data = base64.b85decode(content) if archive else base64.b64decode(content)
         if data.startswith(b"BZh"):
             packed = json.loads(bz2.decompress(data))
             yield from ((f"/{name}", str(text)) for name, text in packed.items())

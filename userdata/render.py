@@ -18,7 +18,7 @@ from userdata.values import Director, LoadBalancer, Service, WebServer
 
 LIMIT_BYTES = 16384  # EC2 user guide, "Instance user data": raw form, before base64
 DIRECTORS_LINE = "# Directors: "
-ARCHIVE_PATH = "/var/lib/lvs-aws/static.json.bz2"
+ARCHIVE_PATH = "/var/lib/lvs-aws/static.b85"
 # Each is asked for twice, to check the config and to make it; there are up to 254 directors and 200 web servers.
 MACHINES = 512
 
@@ -142,7 +142,7 @@ def _cloud_config(
     """Put a machine's parts together; the largest configurations go into the archive as far as the limit demands."""
     plain, packed = dict(files), dict(static)
     while True:
-        archive = base64.b64encode(pack(packed)).decode()
+        archive = base64.b85encode(pack(packed)).decode()  # none of its characters means anything in "..."
         parts = [fill("common/archive.yaml.j2", path=ARCHIVE_PATH, content=archive)]
         parts += [fill("common/file.yaml.j2", path=f"/{path}", content=text) for path, text in plain.items()]
         text = fill(

@@ -29,11 +29,15 @@ def test_the_archives_files_are_seen() -> None:
     assert "#!/bin/sh" in files["/usr/local/lib/lvs-aws/first-boot.sh"]
 
 
-def test_a_secret_inside_the_archive_is_found() -> None:
-    archive = base64.b64encode(pack({"etc/key.pem": b"-----BEGIN RSA PRIVATE KEY-----\n"})).decode()
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_secret_inside_an_archive_is_found(ours: bool) -> None:
+    archive = pack({"etc/key.pem": b"-----BEGIN RSA PRIVATE KEY-----\n"})
+    packed = f'- path: /x.b85\n  content: "{base64.b85encode(archive).decode()}"'
+    if not ours:
+        packed = f"- path: /x\n  encoding: b64\n  content: {base64.b64encode(archive).decode()}"
     resources = recorded("prod")
     urn = urn_of(resources, "Instance", "web-1")
-    text = user_data(f"  encoding: b64\n  content: {archive}")
+    text = f"#cloud-config\nwrite_files:\n{packed}\n"
     hidden = changed(resources, urn, lambda one: with_property(one, "userData", text))
     rules: tuple[Rule, ...] = (NO_SECRET,)
     (said,) = judge(hidden, sample_config("prod"), stack_config=config_of("prod"), rules=rules)
@@ -58,6 +62,7 @@ def test_an_election_is_read_from_the_archive_too_where_it_is_too_large_for_plai
         ("#cloud-config\n: [", "no cloud-config"),
         (user_data("  encoding: gz+b64\n  content: AAAA"), "encoded as gz\\+b64"),
         (user_data("  encoding: b64\n  content: A"), "cannot be read"),
+        ("#cloud-config\nwrite_files:\n- path: /x.b85\n  content: a b\n", "cannot be read"),
         (user_data(f"  encoding: b64\n  content: {base64.b64encode(b'BZh9 broken').decode()}"), "cannot be read"),
         (user_data(f"  encoding: b64\n  content: {base64.b64encode(bytes([255])).decode()}"), "cannot be read"),
     ],

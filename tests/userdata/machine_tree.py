@@ -1,6 +1,5 @@
 """The image's file system with rendered user data applied, to run Debian's own tools in; the image stays as it is."""
 
-import base64
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,11 +37,11 @@ class MachineTree:
     unpack: str
 
     def command(self, script: str, *, own_network: bool = True) -> Sequence[str]:
-        """The command that runs `script` (for sh) in the tree, the archive unpacked as cloud-init would."""
+        """The command that runs `script` (for sh) in the tree, the archive unpacked as cloud-init would, users made."""
         flags = ["--mount", "--propagation", "private", *(["--net"] if own_network else [])]
         environment = {
             "WORK": self.work, "LOWER": self.image, "FILES": self.files, "SHARED": self.shared,
-            "SCRIPT": f"set -eu; {self.unpack}; {script}",
+            "SCRIPT": f"set -eu; {self.unpack}; systemd-sysusers; {script}",
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         }  # fmt: skip
         return ["env", *(f"{key}={value}" for key, value in environment.items()), "unshare", *flags, "sh", "-c", ENTER]
@@ -61,8 +60,7 @@ def machine_tree(image: Path, user_data: str, directory: Path) -> MachineTree:
     for entry in config["write_files"]:
         path = directory / "files" / entry["path"].lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
-        content = entry["content"].encode()
-        path.write_bytes(base64.b64decode(content) if entry.get("encoding") == "b64" else content)
+        path.write_text(entry["content"])
         path.chmod(0o644)
     unpack, _, rest = config["runcmd"][0].partition(" && ")
     assert rest.startswith("/usr/local/lib/lvs-aws/first-boot.sh && ")

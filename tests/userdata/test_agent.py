@@ -71,13 +71,14 @@ def running_agent(
     """
     inside = inside or directory
     run = directory / "run"
-    run.mkdir(exist_ok=True)
+    make_run(run)
     (directory / "agent.json").write_text(
         json.dumps(
             {
                 "region": "eu-central-1",
                 "virtual_ip": VIRTUAL_IP,
                 "run": str(inside / "run"),
+                "fifo": str(inside / "run/vrrp.fifo"),
                 "metadata": aws.url,
                 "keepalived": str(keepalived),
             }
@@ -100,7 +101,8 @@ def running_agent(
             [*command, str(inside / "agent.json")], stdout=log, env=environment, cwd=PROJECT, text=True
         )
         try:
-            assert ready.recv(100) == b"READY=1"
+            while ready.recv(100) != b"READY=1":
+                pass
             yield RunningAgent(process, run, directory / "log")
         finally:
             process.kill()
@@ -226,12 +228,12 @@ def test_the_virtual_ip_on_lo_at_start_is_a_claim(aws, tmp_path, monkeypatch):
     monkeypatch.setattr(runtime, "virtual_ip_is_local", lambda virtual_ip: virtual_ip == VIRTUAL_IP)
     calls = []
 
-    class Recording(_DeadEc2):
+    class Recording(DeadEc2):
         def call(self, call: Call, identity: Identity) -> None:
             calls.append((call, identity.interface_id))
             aws.owner = True
 
-    agent = runtime.Agent(_config(tmp_path, aws.url), ec2=Recording())
+    agent = runtime.Agent(config_of(tmp_path, aws.url), ec2=Recording())
     thread = threading.Thread(target=agent.run, daemon=True)
     thread.start()
     until(lambda: calls == [(Call.ASSIGN, INTERFACE)])
@@ -245,11 +247,11 @@ def test_the_virtual_ip_on_lo_at_start_needs_no_claim_where_metadata_lists_it(aw
     aws.owner = True
     calls = []
 
-    class Recording(_DeadEc2):
+    class Recording(DeadEc2):
         def call(self, call: Call, identity: Identity) -> None:
             calls.append(call)
 
-    agent = runtime.Agent(_config(tmp_path, aws.url), ec2=Recording())
+    agent = runtime.Agent(config_of(tmp_path, aws.url), ec2=Recording())
     thread = threading.Thread(target=agent.run, daemon=True)
     thread.start()
     status = tmp_path / "run/status.json"
@@ -304,10 +306,27 @@ def test_ready_without_ec2_so_that_keepalived_can_start(aws, tmp_path, monkeypat
     monkeypatch.setattr(runtime, "READY_PATIENCE_SECONDS", 0.5)
     said = []
     monkeypatch.setattr(runtime, "notify", said.append)
-    agent = runtime.Agent(_config(tmp_path, "http://127.0.0.1:9"), ec2=_DeadEc2())
+    agent = runtime.Agent(config_of(tmp_path, "http://127.0.0.1:9"), ec2=DeadEc2())
     threading.Thread(target=agent._keep_warm, daemon=True).start()
     assert said == []
     until(lambda: said == ["READY=1"])
+
+
+def test_a_standby_that_starts_again_still_says_so(aws, tmp_path):
+    """Keepalived, BACKUP already, writes nothing when the agent comes back; what the one before wrote down tells."""
+    with running_agent(aws, tmp_path) as first:
+        first.keepalived("BACKUP")
+        until(lambda: first.status["vrrp"] == "BACKUP")
+    with running_agent(aws, tmp_path) as second:
+        until(lambda: second.status["vrrp"] == "BACKUP")
+        second.keepalived("MASTER")
+        until(lambda: second.told("verified"))
+    with running_agent(aws, tmp_path) as third:  # without the address on lo it is MASTER no longer
+        assert third.status["vrrp"] == "INIT"
+    (tmp_path / "run/status.json").write_text("{")
+    with running_agent(aws, tmp_path) as fourth:
+        assert fourth.status["vrrp"] == "INIT"
+    assert aws.actions == ["AssignPrivateIpAddresses"]
 
 
 def test_sigterm_ends_it_cleanly(aws, agent):
@@ -320,11 +339,11 @@ def test_sigterm_ends_it_cleanly(aws, agent):
 def test_it_ends_if_a_part_of_it_fails(tmp_path):
     """Half an agent would look alive to systemd."""
 
-    class Broken(_DeadEc2):
+    class Broken(DeadEc2):
         def connect(self) -> None:
             raise RuntimeError("for the test")
 
-    assert runtime.Agent(_config(tmp_path, "http://127.0.0.1:9"), ec2=Broken()).run() == 1
+    assert runtime.Agent(config_of(tmp_path, "http://127.0.0.1:9"), ec2=Broken()).run() == 1
 
 
 def test_no_secret_is_told(aws, agent):
@@ -343,7 +362,7 @@ def test_the_virtual_ip_on_lo_means_master(address, local):
     assert run.stdout.strip() == str(local)
 
 
-class _DeadEc2:
+class DeadEc2:
     answered = False
 
     def connect(self) -> None:
@@ -353,6 +372,14 @@ class _DeadEc2:
         return "EndpointConnectionError"
 
 
-def _config(directory: Path, metadata: str):
-    (directory / "run").mkdir(exist_ok=True)
-    return Config(region="eu-central-1", virtual_ip=VIRTUAL_IP, run=directory / "run", metadata=metadata)
+def config_of(directory: Path, metadata: str):
+    run = directory / "run"
+    make_run(run)
+    return Config(region="eu-central-1", virtual_ip=VIRTUAL_IP, run=run, fifo=run / "vrrp.fifo", metadata=metadata)
+
+
+def make_run(run: Path) -> None:
+    """What tmpfiles.d/lvs-aws.conf and systemd make on a machine."""
+    run.mkdir(exist_ok=True)
+    if not (run / "vrrp.fifo").exists():
+        os.mkfifo(run / "vrrp.fifo", 0o600)

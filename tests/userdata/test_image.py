@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -113,7 +114,7 @@ def test_nft_accepts_the_rules_and_leaves_other_tables(director: MachineTree):
     script = f"nft -c -f /etc/lvs-aws/director.nft; nft add table ip other; {load} {load} nft -j list ruleset"
     listed = json.loads(output(director.run(script)))["nftables"]
     assert {each["table"]["name"] for each in listed if "table" in each} == {"other", "lvs_aws"}
-    assert sum("rule" in each for each in listed) == 7
+    assert sum("rule" in each for each in listed) == 8
 
 
 def test_nginx_accepts_the_site(build: Build):
@@ -141,13 +142,74 @@ def test_nginx_answers_and_logs_the_client(web_server: MachineTree):
     )
 
 
+def test_a_full_log_of_nginx_becomes_the_old_one(web_server: MachineTree):
+    site = "rm /etc/nginx/sites-enabled/default; ln -s /etc/lvs-aws/nginx-site.conf /etc/nginx/sites-enabled/lvs-aws"
+    script = (
+        f"ip link set lo up; {site}; cd /var/log/nginx; echo older >access.log.1; nginx; "
+        f"curl -s http://127.0.0.1/first >/dev/null; {LIB}/turn-logs.sh; ls; "
+        f"truncate -s 100000001 access.log; {LIB}/turn-logs.sh; while [ ! -e access.log ]; do sleep 0.1; done; "
+        "curl -s http://127.0.0.1/second >/dev/null; stat -c '%n %s' access.log.1; ls error.log*; "
+        "grep -c first access.log.1; grep -c -a . access.log; grep -c second access.log; "
+        "nginx -s stop; while [ -e /run/nginx.pid ]; do sleep 0.1; done"
+    )
+    assert output(web_server.run(script)).split() == [
+        "access.log", "access.log.1", "error.log",
+        "access.log.1", "100000001", "error.log", "1", "1", "1",
+    ]  # fmt: skip
+
+
 def test_systemd_accepts_the_units(director: MachineTree, web_server: MachineTree):
     for tree, units in (
         (director, "lvs-network.service lvs-agent.service keepalived.service"),
-        (web_server, "lvs-return-path.service nginx.service"),
+        (web_server, "lvs-return-path.service nginx.service lvs-logs.timer lvs-logs.service"),
     ):
         done = tree.run(f"systemd-analyze verify --man=no {units} 2>&1")
         assert output(done) == ""
+
+
+def test_the_agent_may_do_little(director: MachineTree):
+    """systemd's own judgement, 0 (may do nothing) to 10; an unconfined service has 9.6."""
+    exposure = "systemd-analyze security --offline=yes --no-pager lvs-agent.service"
+    [overall] = [line for line in output(director.run(exposure)).splitlines() if "Overall exposure level" in line]
+    assert float(overall.split(":")[1].split()[0]) <= 2.5, overall
+
+
+AS_AGENT = "setpriv --reuid lvs-agent --regid lvs-agent --clear-groups"
+
+
+def test_the_run_directory_is_root_s_and_the_same_whoever_makes_it_first(director: MachineTree):
+    """As systemd makes it for the agent, and as Keepalived's script does; a FIFO that is there stays."""
+    script = f"""
+        {DIRECTOR_NETWORK} run=/run/lvs-aws
+        for first in "install -d -o lvs-agent -g lvs-agent $run/agent" "{LIB}/prepare-keepalived.sh"; do
+            rm -rf $run; umask 022; $first
+            rm -f $run/vrrp.fifo; touch $run/vrrp.fifo
+            {LIB}/prepare-keepalived.sh; inode=$(stat -c %i $run/vrrp.fifo); {LIB}/prepare-keepalived.sh
+            install -d -o lvs-agent -g lvs-agent $run/agent; echo 0 >$run/penalty
+            test $inode = $(stat -c %i $run/vrrp.fifo) && stat -c '%U %a %F' $run $run/agent $run/vrrp.fifo
+            {AS_AGENT} sh -c "cd $run; echo seen >agent/status.json; : <>vrrp.fifo && echo opened
+                (echo -254 >penalty) 2>/dev/null || echo refused; rm -f penalty 2>/dev/null || echo refused
+                touch penalty.before 2>/dev/null || echo refused"
+            cat $run/status.json $run/penalty
+        done
+    """
+    once = [
+        "root 755 directory", "lvs-agent 755 directory", "lvs-agent 600 fifo", "opened",
+        "refused", "refused", "refused", "seen", "0",
+    ]  # fmt: skip
+    assert output(director.run(script)).splitlines() == once + once
+
+
+def test_the_role_s_credentials_are_for_root_and_the_agent(director: MachineTree):
+    script = """
+        ip link set lo up; ip address add 169.254.169.254/32 dev lo; nft -f /etc/lvs-aws/director.nft
+        ask="curl -s -m 3 http://169.254.169.254:9/"
+        for who in root lvs-agent www-data; do
+            setpriv --reuid $who --clear-groups --regid $who $ask || true
+        done
+        nft list chain ip lvs_aws credentials | sed -n 's/.* counter packets \\([0-9]*\\) .*/\\1/p'
+    """
+    assert int(output(director.run(script)).split()[-1]) == 1
 
 
 # The kernel's own settings are the host's: only what a network namespace has is set here.
@@ -243,12 +305,12 @@ def test_connection_sync_has_a_link_of_its_own_to_every_other_director(build: Bu
 def test_a_director_that_stops_hands_over_first_and_is_itself_again_afterwards(director: MachineTree):
     """The agent says by a file whether the address is here; FAULT makes another director claim it."""
     script = (
-        "mkdir /run/lvs-aws; cd /run/lvs-aws; echo 7 >penalty; "
-        f"{LIB}/hand-over.sh; cat penalty; touch owner; (sleep 1; cat penalty; rm owner) & "
+        "mkdir -p /run/lvs-aws/agent; cd /run/lvs-aws; echo 7 >penalty; "
+        f"{LIB}/hand-over.sh; cat penalty; touch agent/owner; (sleep 1; cat penalty; rm agent/owner) & "
         f"date +%s; {LIB}/hand-over.sh; date +%s; {LIB}/keepalived-stopped.sh; cat penalty; ls"
     )
     before, began, fault, ended, after, *files = output(director.run(script)).split()
-    assert (before, fault, after, files) == ("7", "-254", "7", ["penalty"])
+    assert (before, fault, after, files) == ("7", "-254", "7", ["agent", "penalty"])
     assert 2 <= int(ended) - int(began) <= 8
 
 
@@ -291,16 +353,19 @@ def test_units_are_started_now_and_at_every_boot(director: MachineTree):
     )
     systemctl.chmod(0o755)
     script = (
-        f"export PATH=/mnt/units:$PATH; {LIB}/first-boot.sh; "
+        f"userdel lvs-agent; export PATH=/mnt/units:$PATH; {LIB}/first-boot.sh >/mnt/said; "
+        "grep -v ^install-packages /mnt/said; id -un lvs-agent; "
         f"touch /tmp/reloaded; {LIB}/start-units.sh lvs-agent.service; "
         "cd /etc/systemd/system/multi-user.target.wants; "
         "readlink -e lvs-network.service lvs-agent.service keepalived.service; "
         f"{DIRECTOR_NETWORK} {LIB}/prepare-keepalived.sh; keepalived --config-test"
     )
-    assert output(director.run(script)).splitlines()[1:] == [
+    assert output(director.run(script)).splitlines() == [
+        "systemctl try-restart systemd-journald.service",
         "systemctl daemon-reload",
         "systemctl start lvs-network.service lvs-agent.service keepalived.service",
         "lvs-aws: this director is ready",
+        "lvs-agent",
         "systemctl start lvs-agent.service",
         "/etc/systemd/system/lvs-network.service",
         "/etc/systemd/system/lvs-agent.service",
@@ -384,13 +449,22 @@ def test_a_failed_installation_is_tried_again(director: MachineTree):
 
 
 def test_debians_python_runs_the_agent_of_the_archive(director: MachineTree):
-    """Python 3.13 and botocore 1.37 of Debian 13, and the code without its comments."""
+    """Python 3.13 and botocore 1.37 of Debian 13, the code without its comments, and nobody special as its user."""
+    unit = (HERE / "director/root/etc/systemd/system/lvs-agent.service").read_text()
+    [started] = re.findall(r"^ExecStart=(.*) /etc/lvs-aws/agent.json$", unit, re.M)
+    [mebibytes] = re.findall(r"^MemoryMax=(\d+)M$", unit, re.M)
     with FakeAws(associated=True) as aws:
-        command = director.command(f"cd {LIB}; exec python3 -B -m agent /mnt/agent.json", own_network=False)
+        run = f"chown -R lvs-agent /mnt/run /mnt/notify; cd {LIB}; exec {AS_AGENT} {started} /mnt/agent.json"
+        command = director.command(run, own_network=False)
         with running_agent(aws, director.shared, command, inside=Path("/mnt")) as agent:
             agent.keepalived("MASTER")
             until(lambda: agent.told("verified"))
             assert aws.actions == ["AssignPrivateIpAddresses"]
+            lines = Path(f"/proc/{agent.process.pid}/status").read_text().splitlines()
+            status = {key: value.split() for key, _, value in (line.partition(":") for line in lines)}
+            assert "0" not in status["Uid"] and int(status["CapEff"][0], 16) == 0
+            print(status["VmHWM"], status["VmRSS"], status["Threads"])
+            assert int(status["VmHWM"][0]) * 2 <= int(mebibytes) * 1024, "its most until now, twice, is granted"
 
 
 def test_debians_python_makes_the_same_archive(director: MachineTree):

@@ -20,9 +20,9 @@ from userdata.values import HealthCheck, Notification, Service, Vrrp, WebServer
 def files_of(user_data: str) -> dict[str, str]:
     """Every file of user data by path: the plain ones, then the archive's."""
     config = yaml.safe_load(user_data)
-    files = {entry["path"]: entry["content"] for entry in config["write_files"] if "encoding" not in entry}
+    files = {entry["path"]: entry["content"] for entry in config["write_files"] if entry["path"] != ARCHIVE_PATH}
     packed = next(entry for entry in config["write_files"] if entry["path"] == ARCHIVE_PATH)
-    unpacked = json.loads(bz2.decompress(base64.b64decode(packed["content"])))
+    unpacked = json.loads(bz2.decompress(base64.b85decode(packed["content"])))
     return {**files, **{f"/{path}": text for path, text in unpacked.items()}}
 
 
@@ -46,7 +46,7 @@ def test_user_data_is_ascii_cloud_config_that_fits(text):
 
 
 def test_what_may_change_is_plain_text():
-    paths = [entry["path"] for entry in yaml.safe_load(director())["write_files"] if "encoding" not in entry]
+    paths = [entry["path"] for entry in yaml.safe_load(director())["write_files"]]
     assert "/etc/lvs-aws/keepalived.conf" in paths and "/etc/lvs-aws/director.nft" in paths
     before, after = (
         director(web_servers=(WebServer(name="web-1", address="10.0.0.80", weight=weight),)).splitlines()
@@ -125,6 +125,27 @@ def test_a_machine_of_another_balancer_is_refused():
         director_user_data(balancer(), dataclasses.replace(DIRECTORS[0], name="director-9"))
     with pytest.raises(faults.UserDataError, match="web-9"):
         web_server_user_data(balancer(), WebServer(name="web-9", address="10.0.0.9"))
+
+
+@pytest.mark.parametrize("text", [director(), web_server()], ids=["director", "web server"])
+def test_whatever_stays_up_comes_back_and_the_journal_is_bounded(text: str) -> None:
+    files = files_of(text)
+    services = {path: content for path, content in files.items() if "/systemd/system/" in path}
+    for path, content in services.items():
+        if "[Service]" in content and not path.endswith("/lvs-logs.service"):  # its timer starts that one again
+            assert "\nRestart=" in content and "\nStartLimitIntervalSec=0\n" in content, path
+    assert len(services) >= 3
+    assert "\nSystemMaxUse=200M\n" in files["/etc/systemd/journald.conf.d/lvs-aws.conf"]
+    assert "systemd-journald" in files["/usr/local/lib/lvs-aws/first-boot.sh"]
+
+
+def test_the_agent_is_no_root_and_has_bounds() -> None:
+    lines = files_of(director())["/etc/systemd/system/lvs-agent.service"].splitlines()
+    for expected in (
+        "User=lvs-agent", "CapabilityBoundingSet=", "WatchdogSec=10", "Restart=always", "MemoryMax=256M", "TasksMax=32",
+        "LogRateLimitBurst=300",
+    ):  # fmt: skip
+        assert expected in lines
 
 
 def test_the_agent_learns_its_region_and_address():

@@ -100,6 +100,7 @@ class Director:
         self.keepalived.vanish()
         self._lines.clear()
         self.kill_agent()
+        self.state = State(rank=self.index)  # what was in /run is gone
 
     def boot(self) -> None:
         """The agent first, then Keepalived, as the units are ordered."""
@@ -137,10 +138,11 @@ class Director:
         self._late.clear()
 
     def start_agent(self) -> None:
-        """A new process: it knows what is on lo, and what waits in the FIFO."""
+        """A new process: it knows what is on lo, what waits in the FIFO, and what the one before wrote down."""
         if not self.up or self.alive:
             return
         self.alive = True
+        last = self.state.vrrp
         self.state = State(rank=self.index)
         self._woken = self._waiting  # what the one before waited for is nobody's
         self._grant()
@@ -148,6 +150,8 @@ class Director:
             self.trace(f"director {self.index}: agent starts, the address is {'' if self.on_lo else 'not '}on lo")
         if self.on_lo:
             self._handle(self._generation, WORDS["MASTER_RX_LOWER_PRI"])
+        elif last in ("BACKUP", "FAULT"):
+            self._handle(self._generation, WORDS[last])
         self._handle(self._generation, WOKE)
         self._read_soon()
 

@@ -17,7 +17,8 @@ class Config:
     virtual_ip: str
     rank: int = 0
     instance: str = "LVS"
-    run: Path = Path("/run/lvs-aws")
+    run: Path = Path("/run/lvs-aws/agent")
+    fifo: Path = Path("/run/lvs-aws/vrrp.fifo")
     metadata: str = "http://169.254.169.254"
     keepalived: Path = Path("/etc/lvs-aws/keepalived.conf")
 
@@ -33,6 +34,6 @@ class Config:
 def load_config(path: Path) -> Config:
     """Read the configuration; OSError, ValueError or TypeError (unknown key) if it is not one."""
     values = json.loads(path.read_text("ascii"))
-    for key in values.keys() & {"run", "keepalived"}:
+    for key in values.keys() & {"run", "fifo", "keepalived"}:
         values[key] = Path(values[key])
     return Config(**values)

@@ -3,7 +3,6 @@
 import os
 import re
 import select
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +10,9 @@ _LINE = re.compile(r'INSTANCE "([^"]*)" (\w+) \d+')
 
 
 class Fifo:
-    """The reading end. It exists before Keepalived starts and survives this process, so that no line is lost."""
+    """The reading end. tmpfiles.d/lvs-aws.conf makes it before either starts; both may come and go, no line is lost."""
 
     def __init__(self, path: Path, instance: str) -> None:
-        if path.exists() and not stat.S_ISFIFO(path.stat().st_mode):
-            path.unlink()
-        if not path.exists():
-            os.mkfifo(path, 0o600)
         # Opened for writing too, it has never no writer: no end of file, and Keepalived may come and go.
         self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._instance = instance

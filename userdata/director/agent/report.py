@@ -34,6 +34,13 @@ class Report:
     def _path(self) -> Path:
         return self.config.run / "status.json"
 
+    def last_vrrp(self) -> str:
+        """The VRRP state that an earlier process wrote down last; "INIT" if there was none."""
+        try:
+            return str(json.loads(self._path.read_text())["vrrp"])
+        except (OSError, ValueError, KeyError):
+            return "INIT"
+
     def tell(self, tell: Tell, state: State, at: float) -> None:
         """Log what happened at `at` (seconds of the monotonic clock) and keep the times of the last claim."""
         fields: dict[str, Any] = {"vrrp": state.vrrp, "phase": state.phase.value}

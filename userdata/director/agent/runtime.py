@@ -1,5 +1,6 @@
 """The agent at work: threads that wait for the world, and one loop that asks the state machine what to do about it."""
 
+import math
 import random
 import subprocess
 import threading
@@ -22,6 +23,8 @@ READY_PATIENCE_SECONDS = 15.0
 REHEARSE_SECONDS = 20.0
 REHEARSE_AGAIN_SECONDS = 5.0
 JITTER = 0.25
+# How often the loop tells systemd that it lives; lvs-agent.service takes three times as long a silence for a hang.
+BEAT_SECONDS = 3.0
 
 
 class Agent:
@@ -48,10 +51,12 @@ class Agent:
 
     def run(self) -> int:
         """Do the agent's work; returns an exit code after `stop`."""
-        fifo = Fifo(self._config.run / "vrrp.fifo", self._config.instance)
+        fifo = Fifo(self._config.fifo, self._config.instance)
         # Keepalived says nothing on its own after a restart of this agent: the address on lo tells.
         if virtual_ip_is_local(self._config.virtual_ip):
             self._send(Vrrp(state="MASTER_RX_LOWER_PRI"))  # which looks before it claims
+        elif (last := self._report.last_vrrp()) != "MASTER":
+            self._send(Vrrp(state=last))
         self._send(Woke())
         announcer = self._announcer
         works = (announcer.run, lambda: announcer.watch(self._look), lambda: self._follow(fifo))
@@ -69,12 +74,15 @@ class Agent:
         self._events.put((time.monotonic(), event))
 
     def _next(self) -> tuple[float, Event | None]:
-        try:
-            left = None if self._wake_at is None else max(0.0, self._wake_at - time.monotonic())
-            return self._events.get(timeout=left)
-        except Empty:
-            self._wake_at = None
-            return time.monotonic(), Woke()
+        while True:
+            notify("WATCHDOG=1")
+            left = math.inf if self._wake_at is None else self._wake_at - time.monotonic()
+            try:
+                return self._events.get(timeout=max(0.0, min(left, BEAT_SECONDS)))
+            except Empty:
+                if left <= BEAT_SECONDS:
+                    self._wake_at = None
+                    return time.monotonic(), Woke()
 
     def _handle(self, at: float, event: Event) -> None:
         if isinstance(event, Looked):
@@ -170,6 +178,7 @@ class Agent:
             if not ready and (self._ec2.answered or time.monotonic() > deadline):
                 ready = True
                 log("ready", answered=self._ec2.answered)
+            if ready:
                 notify("READY=1")
             time.sleep(REHEARSE_AGAIN_SECONDS if error and ready else REHEARSE_SECONDS if ready else 1.0)
 
