@@ -182,7 +182,7 @@ def test_everything_the_values_can_say_reaches_keepalived():
     )["/etc/lvs-aws/keepalived.conf"]  # fmt: skip
     lines = [line.strip() for line in text.splitlines()]
     for expected in (
-        "vrrp_version 2", "virtual_router_id 7", "advert_int 2", "preempt_delay 9", 
+        "vrrp_version 2", "virtual_router_id 7", "advert_int 2", "preempt_delay 9",
         "auth_pass word # no secret: every advert carries it in clear text",
         "smtp_server 10.0.0.9 2525", "notification_email_from lb@x.org", "a@x.org", "b@x.org",
         "virtual_server 10.0.0.100 443 {", "lvs_sched wlc", "persistence_timeout 60", "inhibit_on_failure",
