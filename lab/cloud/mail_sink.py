@@ -91,6 +91,11 @@ class MailSink:
                 self._loop.create_server(lambda port=port: self._protocol(port), sock=listener)  # type: ignore[misc]
             )
         self._loop.run_forever()
+        # Whoever is still talking: a task may not be forgotten while it waits.
+        talking = asyncio.all_tasks(self._loop)
+        for task in talking:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*talking, return_exceptions=True))
 
     def _protocol(self, port: int) -> Any:
         submission: dict[str, Any] = {
