@@ -10,6 +10,7 @@ from typing import NoReturn
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 
+from components.advice import advice
 from components.fields import REQUIRED, Fault, Faults, Fields
 from components.settings import ACCOUNT_KEYS, Settings, SettingsError, settings_from
 from userdata.faults import UserDataError
@@ -61,6 +62,8 @@ def _checked(raw: Mapping[str, object], secret: set[str], place: str) -> Setting
         faults += [] if faults else _unrenderable(settings)
     if faults:
         _refuse(faults, place)
+    for warning in advice(settings):
+        pulumi.log.warn(f"{place}{warning}")
     return settings
 
 

@@ -64,7 +64,10 @@ MEANINGS: Mapping[str, str] = {
     "webServers[].weight": "Its share of new connections beside the others'; 0 takes none, not all may have 0.",
     "services[].port": "The port of the Elastic IP and of the web servers. Not 22 or 53, which the machines use.",
     "services[].protocol": "UDP is refused: nothing on the machines is made for it.",
-    "services[].scheduler": "How IPVS picks a web server for a new connection (ipvsadm(8)).",
+    "services[].scheduler": (
+        "How IPVS picks a web server for a new connection (ipvsadm(8)). sh and mh take another where the one they "
+        "chose has weight 0; dh cannot, and is refused where that may be. For ovf a weight is a number of connections."
+    ),
     "services[].persistenceSeconds": "How long a client stays with its web server; 0 is off.",
     "services[].inhibitOnFailure": "A web server that fails its check stays with weight 0; else it is removed.",
     "services[].healthCheck": "How the directors ask a web server whether it is well; its keys follow.",
@@ -84,7 +87,14 @@ MEANINGS: Mapping[str, str] = {
     "vrrp.preempt": "A returning director with a higher priority takes over: a second interruption.",
     "vrrp.preemptDelaySeconds": "How long it waits with that; 0 unless `vrrp.preempt` is true.",
     "vrrp.password": "Version 2 only. No secret: adverts carry it in clear text.",
-    "notification.smtpServer": "The server that takes the mail. EC2 blocks port 25 to the outside.",
+    "notification.smtpServer": (
+        "A relay that asks for neither TLS nor a password: Keepalived has none of the two. Amazon SES asks for both "
+        "and is refused. A name is looked up when Keepalived starts."
+    ),
+    "notification.smtpPort": (
+        "EC2 drops 25 to public addresses, unless AWS lifted that for the account: a warning. Inside the VPC it is "
+        "open."
+    ),
     "notification.from": "The sender's address.",
     "notification.to": "The recipients' addresses, at least one.",
 }
@@ -133,9 +143,11 @@ RULES = """\
 - `rollout` names machines of this stack, one director at most; two directors at least are not `planned`.
 - Directors' priorities differ; at least one web server has a weight above 0.
 - Services have different ports, none that the machines' own programs listen on.
+- Scheduler dh has no web server with weight 0, and no `inhibitOnFailure`.
 - A TCP check has no path and status; a check of `/` expects 200.
 - `clientCidrs` do not overlap, and services times networks fit into a security group (60 inbound rules).
 - The interval suits `vrrp.version`; only version 2 has a password; a preemption delay needs preemption.
+- `notification.smtpServer` is none of Amazon SES's. Port 25 of a public address, and 465 and 587, are a warning.
 - `tags` are at most 44, none of the program's own or of AWS, and fit instance metadata's rules.
 - `aws:allowedAccountIds` and `aws:forbiddenAccountIds` are not both set.
 - No key is secret: what a machine is told, it is told by user data, which everybody on the machine and with rights to

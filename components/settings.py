@@ -28,7 +28,7 @@ SERVICE_KEYS = {"protocol": "tcp"} | _camel(asdict(Service())) | {"healthCheck":
 VRRP_KEYS = _camel(asdict(Vrrp())) | {"password": ""}
 DIRECTOR_KEYS = {"address": REQUIRED, "priority": REQUIRED, "planned": False}
 WEB_SERVER_KEYS = {"address": REQUIRED, "weight": 100}
-NOTIFICATION_KEYS = {"smtpServer": REQUIRED, "from": REQUIRED, "to": REQUIRED}
+NOTIFICATION_KEYS = {"smtpServer": REQUIRED, "smtpPort": Notification.smtp_port, "from": REQUIRED, "to": REQUIRED}
 
 DEFAULTS: Mapping[str, object] = {
     "vpcCidr": "10.0.0.0/16",
@@ -253,7 +253,7 @@ def _health_check(fields: Fields) -> HealthCheck:
         status=fields.integer("status", 200, 599),
         interval_seconds=fields.number("intervalSeconds", 0.1, 3600),
         timeout_seconds=fields.number("timeoutSeconds", 0.1, 600),
-        retries=fields.integer("retries", 0, 100),
+        retries=fields.integer("retries", 1, 100),  # Keepalived's least
         retry_delay_seconds=fields.number("retryDelaySeconds", 0, 600),
     )
     if check.kind == "tcp":
@@ -295,6 +295,7 @@ def _notification(fields: Fields, faults: Faults) -> Notification | None:
             "must be a host name or an IPv4 address",
             lambda text: re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?", text) is not None,
         ),
+        smtp_port=record.integer("smtpPort", 1, 65535),
         sender=record.text("from", allowed, is_mail),
         recipients=record.texts("to", allowed, is_mail),
     )

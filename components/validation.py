@@ -35,6 +35,9 @@ OWN_TAGS = ("Project", "Stack", "ManagedBy", "Name", "Role", "ElasticIpAllocatio
 TAGS_PER_RESOURCE = 50
 """Tags of one resource (EC2 user guide, "Tag restrictions")."""
 
+SES = re.compile(r"(^|\.)email-smtp(-fips)?\.", re.IGNORECASE)
+"""Names of Amazon SES's SMTP endpoints, public or in a VPC (AWS general reference, "Amazon SES endpoints")."""
+
 _UNUSABLE = tuple(IPv4Network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"))
 
 
@@ -52,6 +55,7 @@ def check(settings: Settings, faults: Faults) -> None:
     _check_health_checks(settings, faults)
     _check_clients(settings, faults)
     _check_vrrp(settings, faults)
+    _check_notification(settings, faults)
     _check_tags(settings, faults)
 
 
@@ -227,6 +231,16 @@ def _check_services(settings: Settings, faults: Faults) -> None:
             taken = ", ".join(f"{port} ({holder})" for port, holder in TAKEN_PORTS.items())
             faults.add(key, service.port, f"must not be one the web servers' own programs listen on: {taken}")
         seen.setdefault(service.port, key)
+        scheduler, weights = f"services[{index}].scheduler", [server.weight for server in settings.web_servers]
+        # Where the weights are at fault, they are 0 for want of a value.
+        drained = 0 in weights and faults.sound(*(f"webServers[{place}].weight" for place in range(len(weights))))
+        if service.scheduler == "dh" and (service.inhibit_on_failure or drained) and faults.sound(scheduler):
+            faults.add(
+                scheduler,
+                "dh",
+                "must be another one where a web server may have weight 0 (inhibitOnFailure, or its own weight): dh "
+                "sends all clients of the virtual IP to one web server, and none to another when that takes none",
+            )
 
 
 def _check_health_checks(settings: Settings, faults: Faults) -> None:
@@ -278,6 +292,17 @@ def _check_vrrp(settings: Settings, faults: Faults) -> None:
         faults.add("vrrp.password", vrrp.password, "must be empty: version 3 has no authentication (RFC 5798)")
     if vrrp.preempt_delay_seconds and not vrrp.preempt and faults.sound("vrrp.preempt", "vrrp.preemptDelaySeconds"):
         faults.add("vrrp.preemptDelaySeconds", vrrp.preempt_delay_seconds, "must be 0 unless vrrp.preempt is true")
+
+
+def _check_notification(settings: Settings, faults: Faults) -> None:
+    mail = settings.notification
+    if mail is not None and SES.search(mail.smtp_server) and faults.sound("notification.smtpServer"):
+        faults.add(
+            "notification.smtpServer",
+            mail.smtp_server,
+            "must be a relay that asks for neither TLS nor a password: Keepalived has none of the two, Amazon SES asks "
+            "for both",
+        )
 
 
 def _check_tags(settings: Settings, faults: Faults) -> None:

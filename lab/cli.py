@@ -6,14 +6,17 @@ import json
 import shlex
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from lab import fault_verbs, lifecycle, policy_verbs, stack_verbs
 from lab.machines.rootfs import BAKED, STOCK
+from lab.mail import received
 from lab.paths import LabPaths, lab_paths
 from lab.progress import Progress
 from lab.running import LabError
@@ -116,6 +119,22 @@ def logs(
     """What a machine's journal says of our services and its first boot; its console where it has no power."""
     lab = running_lab()
     typer.echo(lifecycle.logs(lab, lab.machine(machine), lines=lines, console=console))
+
+
+@verb("mail")
+def mail(as_json: AsJson = False) -> None:
+    """Mail that reached the lab's internet (mail.lab.test, ports 25, 587 and 2525), the oldest first."""
+    found = received(running_lab().paths.mail)
+    if as_json:
+        typer.echo(json.dumps([each.as_json() for each in found], indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("time (UTC)", "from", "to", "subject"):
+        table.add_column(column)
+    for each in found:
+        at = datetime.fromtimestamp(each.at, UTC)
+        table.add_row(f"{at:%H:%M:%S}", each.sender, ", ".join(each.recipients), Text(each.subject))
+    out.print(table if found else "no mail")
 
 
 @verb("kill")

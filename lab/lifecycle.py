@@ -192,7 +192,8 @@ def _clear_leftovers(lab: RunningLab, progress: Progress) -> None:
 
 
 def _forget(lab: RunningLab) -> None:
-    for directory in (lab.paths.machines, lab.paths.run, lab.paths.home / "processes", lab.paths.home / "pulumi"):
+    home = lab.paths.home
+    for directory in (lab.paths.machines, lab.paths.run, lab.paths.mail, home / "processes", home / "pulumi"):
         shutil.rmtree(directory, ignore_errors=True)
     state = [lab.stack_state.with_name(f"{lab.stack_state.name}{suffix}") for suffix in ("", ".key", ".lock")]
     for file in (*state, lab.facts, lab.paths.home / "cloud.json", lab.machine_faults.file):

@@ -6,6 +6,8 @@ import re
 
 # Where stock images find their packages; `.test` is nobody's (RFC 6761, 6.2).
 PACKAGES_NAME = "packages.lab.test"
+# Takes all mail (lab/cloud/mail_sink.py).
+MAIL_NAME = "mail.lab.test"
 INTERNAL_NAME = re.compile(r"^ip-(\d{1,3})-(\d{1,3})-(\d{1,3})-(\d{1,3})\.(.+)$")
 
 

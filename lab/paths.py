@@ -33,6 +33,11 @@ class LabPaths:
         return self.home / "machines"
 
     @property
+    def mail(self) -> Path:
+        """The mail that reached the lab's internet, as a Maildir."""
+        return self.home / "mail"
+
+    @property
     def fabric_socket(self) -> Path:
         """The fabric's control socket."""
         return self.run / "fabric.sock"

@@ -4,6 +4,9 @@ from userdata.archive import slim_configuration
 from userdata.templates import fill
 from userdata.values import Director, HealthCheck, LoadBalancer, Service, WebServer
 
+SCHEDULER_OPTIONS = {"sh": "sh-fallback", "mh": "mh-fallback"}
+"""Where hashing chose a web server of weight 0, take another one: without, its clients are refused (ip_vs_sh.c)."""
+
 
 def keepalived_config(balancer: LoadBalancer, director: Director) -> str:
     """The configuration for Keepalived 2.3, ending in a newline.
@@ -28,11 +31,12 @@ def keepalived_config(balancer: LoadBalancer, director: Director) -> str:
             recipients=notification.recipients,
             sender=notification.sender,
             smtp_server=notification.smtp_server,
+            smtp_port=notification.smtp_port,
         ),
         preemption=preemption,
         router_id=vrrp.router_id,
         priority=director.priority,
-        advert_interval=f"{vrrp.advert_interval_seconds:g}",
+        advert_interval=_seconds(vrrp.advert_interval_seconds),
         authentication="" if vrrp.password is None else fill("director/authentication.conf.j2", password=vrrp.password),
         address=director.address,
         peers=[other.address for other in others],
@@ -43,6 +47,11 @@ def keepalived_config(balancer: LoadBalancer, director: Director) -> str:
     return slim_configuration(text)
 
 
+def _seconds(value: float) -> str:
+    """Microseconds are what Keepalived counts in; it reads no exponents."""
+    return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
 def _virtual_server(balancer: LoadBalancer, service: Service) -> str:
     check = service.health_check
     return fill(
@@ -50,11 +59,12 @@ def _virtual_server(balancer: LoadBalancer, service: Service) -> str:
         virtual_ip=balancer.virtual_ip,
         port=service.port,
         scheduler=service.scheduler,
+        scheduler_option=SCHEDULER_OPTIONS.get(service.scheduler, ""),
         persistence=f"persistence_timeout {service.persistence_seconds}" if service.persistence_seconds else "",
-        interval=f"{check.interval_seconds:g}",
-        timeout=f"{check.timeout_seconds:g}",
+        interval=_seconds(check.interval_seconds),
+        timeout=_seconds(check.timeout_seconds),
         retries=check.retries,
-        retry_delay=f"{check.retry_delay_seconds:g}",
+        retry_delay=_seconds(check.retry_delay_seconds),
         real_servers=[_real_server(balancer, service, web_server) for web_server in balancer.web_servers],
     )
 

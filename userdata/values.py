@@ -64,9 +64,13 @@ class Vrrp:
 
 @dataclass(frozen=True, kw_only=True)
 class Notification:
-    """Where Keepalived sends mail about state changes (keepalived.conf(5), global_defs)."""
+    """Where Keepalived sends mail about state changes (keepalived.conf(5), global_defs).
+
+    Its client speaks plain SMTP: no TLS, no password (Keepalived 2.3, keepalived/core/smtp.c).
+    """
 
     smtp_server: str
+    smtp_port: int = 25
     sender: str
     recipients: tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""The VPC's resolver: AWS's endpoints, the package mirror, the private names of interfaces; nothing else, at once.
+"""The VPC's resolver: AWS's endpoints, the lab's own servers, the private names of interfaces; nothing else, at once.
 
 The answer is at once because cloud-init waits tens of seconds for a name server that is silent.
 """
@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from dnslib import PTR, QTYPE, RCODE, RR, A, DNSError, DNSRecord
 
 from lab.cloud.package_mirror import PACKAGES_ADDRESS
-from lab.names import PACKAGES_NAME, address_of_internal_name, internal_name
+from lab.mail import MAIL_ADDRESS
+from lab.names import MAIL_NAME, PACKAGES_NAME, address_of_internal_name, internal_name
 
 log = logging.getLogger(__name__)
 API_ADDRESS = "192.0.2.10"
@@ -66,6 +67,8 @@ class Resolver:
             return API_ADDRESS
         if name == PACKAGES_NAME:
             return PACKAGES_ADDRESS
+        if name == MAIL_NAME:
+            return MAIL_ADDRESS
         address = address_of_internal_name(name, self.region)
         return address if address and self.has_address(address) else None
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from lab.cloud.account import Account
 from lab.cloud.api import Api
-from lab.cloud.authority import ensure_authority
+from lab.cloud.authority import ServerCertificate, ensure_authority
 from lab.cloud.dns import API_ADDRESS, DnsServer, Resolver, endpoint_names
 from lab.cloud.host_service import HostService
 from lab.cloud.instance_facts import InstanceRegister
@@ -23,6 +23,8 @@ from lab.cloud.options import CloudOptions, parse
 from lab.cloud.package_mirror import PACKAGES_ADDRESS, PackageMirror, packages_in
 from lab.cloud.servers import Server, listen
 from lab.cloud.substrate import NoMachines, Substrate
+from lab.mail import MAIL_ADDRESS
+from lab.names import MAIL_NAME
 
 log = logging.getLogger(__name__)
 METADATA_ADDRESS = "169.254.169.254"
@@ -88,12 +90,16 @@ def _enter_fabric(options: CloudOptions) -> Substrate:
 
 
 def _serve_machines(options: CloudOptions, account: Account, register: InstanceRegister) -> None:
-    """What machines reach: the API over TLS, packages, their metadata, names."""
+    """What machines reach: the API over TLS, packages, their metadata, mail, names."""
+    # Only here: the API alone needs no mail.
+    from lab.cloud.mail_sink import RELAY_PORTS, SUBMISSION_PORT, MailSink
+
     authority = ensure_authority(options.paths.authority)
-    issued = authority.issue(endpoint_names(options.region), options.paths.home / "certificates")
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(issued.certificate, issued.key)
+    certificates = options.paths.home / "certificates"
+    tls = _tls(authority.issue(endpoint_names(options.region), certificates))
     Server(listen(API_ADDRESS, 443), Api(account, delay_seconds=options.api_delay_seconds), tls=tls).start()
+    mail = {port: listen(MAIL_ADDRESS, port) for port in (*RELAY_PORTS, SUBMISSION_PORT)}
+    MailSink(mail, options.paths.mail, _tls(authority.issue((MAIL_NAME,), certificates / "mail"))).start()
     Server(listen(PACKAGES_ADDRESS, 80), PackageMirror(packages_in(options.paths))).start()
     Server(listen(METADATA_ADDRESS, 80), MetadataService(register.facts_of, faults=account.faults)).start()
 
@@ -102,6 +108,12 @@ def _serve_machines(options: CloudOptions, account: Account, register: InstanceR
             return any(each.private == address for card in account.addresses().values() for each in card)
 
     DnsServer(Resolver(region=options.region, has_address=has_address)).start()
+
+
+def _tls(issued: ServerCertificate) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(issued.certificate, issued.key)
+    return context
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,6 +19,7 @@ INTERNET_MTU = 1500  # VPC user guide: what passes an internet gateway
 CLIENTS = IPv4Network("198.51.100.0/24")
 API = IPv4Network("192.0.2.10/32")
 PACKAGES = IPv4Network("192.0.2.20/32")
+MAIL = IPv4Network("192.0.2.30/32")
 PUBLIC_POOL = IPv4Network("203.0.113.0/24")
 
 
@@ -27,7 +28,7 @@ def _range(network: IPv4Network) -> tuple[int, int]:
 
 
 _API = int(API.network_address)
-_INTERNET_RANGES = (_range(CLIENTS), _range(API), _range(PACKAGES))
+_INTERNET_RANGES = (_range(CLIENTS), _range(API), _range(PACKAGES), _range(MAIL))
 _LINK_LOCAL = _range(IPv4Network("169.254.0.0/16"))
 _MULTICAST = _range(IPv4Network("224.0.0.0/4"))
 

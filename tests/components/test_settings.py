@@ -1,7 +1,6 @@
 """Every rule of the config: what is refused, with which words, and that what is not refused is right."""
 
 import json
-from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
@@ -9,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.fields import Faults
-from components.settings import DEFAULTS, SCHEDULERS, SettingsError, settings_from
-from components.validation import TAKEN_PORTS, architecture, check_address_limit
+from components.settings import DEFAULTS, SettingsError, settings_from
+from components.validation import architecture, check_address_limit
 from tests.components.bad_configs import BAD, LEAST, directors
+from tests.components.good_configs import good_configs
 from userdata.values import Director, HealthCheck, LoadBalancer, Notification, Service, Vrrp, WebServer
 
 
@@ -138,7 +138,8 @@ def test_everything_that_can_be_set_arrives() -> None:
             ),
             "vrrp": '{"version": 2, "routerId": 61, "advertIntervalSeconds": 1, "password": 123456, "preempt": true, '
             '"preemptDelaySeconds": 8}',
-            "notification": '{"smtpServer": "10.0.0.9", "from": "lvs@example.com", "to": ["ops@example.com"]}',
+            "notification": '{"smtpServer": "10.0.0.9", "smtpPort": "2525", "from": "lvs@example.com", '
+            '"to": ["ops@example.com"]}',
             "clientCidrs": '["198.51.100.0/24", "203.0.113.7/32"]',
             "protect": "true",
             "production": "true",
@@ -176,7 +177,9 @@ def test_everything_that_can_be_set_arrives() -> None:
             preempt_delay_seconds=8,
             password="123456",
         ),
-        notification=Notification(smtp_server="10.0.0.9", sender="lvs@example.com", recipients=("ops@example.com",)),
+        notification=Notification(
+            smtp_server="10.0.0.9", smtp_port=2525, sender="lvs@example.com", recipients=("ops@example.com",)
+        ),
     )
     assert settings.account.profile == "work"
     assert settings.account.allowed_account_ids == ("123456789012",)
@@ -213,41 +216,6 @@ def test_a_type_with_two_addresses_holds_one_virtual_ip_and_not_two() -> None:
 )
 def test_the_architecture_is_read_off_the_instance_type(instance_type: str, expected: str) -> None:
     assert architecture(instance_type) == expected
-
-
-@st.composite
-def good_configs(draw: st.DrawFn) -> dict[str, Any]:
-    """Configs that obey every rule, not only the defaults' neighbours."""
-    vpc = IPv4Network((draw(st.sampled_from([0x0A000000, 0xAC100000, 0xC0A80000])), 16))
-    prefix = draw(st.integers(16, 27))
-    subnet = draw(st.sampled_from(list(vpc.subnets(new_prefix=prefix))[:64]))
-    count = draw(st.integers(2, 4)), draw(st.integers(1, 6))
-    offsets = draw(
-        st.lists(
-            st.integers(4, subnet.num_addresses - 2), min_size=sum(count) + 1, max_size=sum(count) + 1, unique=True
-        )
-    )
-    virtual_ip, *machines = (str(subnet[offset]) for offset in offsets)
-    priorities = draw(st.lists(st.integers(1, 254), min_size=count[0], max_size=count[0], unique=True))
-    weights = draw(st.lists(st.integers(1, 65535), min_size=count[1], max_size=count[1]))
-    version = draw(st.sampled_from([2, 3]))
-    hundredths = draw(st.integers(1, 4095))
-    free = st.integers(1, 65535).filter(lambda port: port not in TAKEN_PORTS)
-    ports = draw(st.lists(free, min_size=1, max_size=4, unique=True))
-    return {
-        **LEAST,
-        "vpcCidr": str(vpc),
-        "subnetCidr": str(subnet),
-        "virtualIp": virtual_ip,
-        "directors": directors(*zip(machines[: count[0]], priorities, strict=True)),
-        "webServers": [{"address": a, "weight": w} for a, w in zip(machines[count[0] :], weights, strict=True)],
-        "services": [{"port": port, "scheduler": draw(st.sampled_from(SCHEDULERS))} for port in ports],
-        "vrrp": {
-            "version": version,
-            "advertIntervalSeconds": draw(st.integers(1, 255)) if version == 2 else hundredths / 100,
-        },
-        "tags": draw(st.dictionaries(st.from_regex(r"\Ak[A-Za-z0-9+=.,_:@-]{0,40}\Z"), st.just("v"), max_size=5)),
-    }
 
 
 @given(config=good_configs(), as_text=st.booleans())

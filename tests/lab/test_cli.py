@@ -36,6 +36,7 @@ def test_help_names_every_verb(home: Path) -> None:
         "curl",
         "run",
         "logs",
+        "mail",
         "kill",
         "start",
         "cloud",

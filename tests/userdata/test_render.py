@@ -191,7 +191,8 @@ def test_everything_the_values_can_say_reaches_keepalived():
                 preempt_delay_seconds=9,
                 password="word",
             ),
-            notification=Notification(smtp_server="10.0.0.9", sender="lb@x.org", recipients=("a@x.org", "b@x.org")),
+            notification=Notification(
+                smtp_server="10.0.0.9", smtp_port=2525, sender="lb@x.org", recipients=("a@x.org", "b@x.org")),
             services=(
                 Service(port=443, scheduler="wlc", persistence_seconds=60, inhibit_on_failure=True,
                         health_check=HealthCheck(kind="tcp", interval_seconds=6, timeout_seconds=10, retries=3,
@@ -202,8 +203,9 @@ def test_everything_the_values_can_say_reaches_keepalived():
     )["/etc/lvs-aws/keepalived.conf"]  # fmt: skip
     lines = [line.strip() for line in text.splitlines()]
     for expected in (
-        "vrrp_version 2", "virtual_router_id 7", "advert_int 2", "preempt_delay 9", "auth_pass word",
-        "smtp_server 10.0.0.9", "notification_email_from lb@x.org", "a@x.org", "b@x.org",
+        "vrrp_version 2", "virtual_router_id 7", "advert_int 2", "preempt_delay 9",
+        "auth_pass word # no secret: every advert carries it in clear text",
+        "smtp_server 10.0.0.9 2525", "notification_email_from lb@x.org", "a@x.org", "b@x.org",
         "virtual_server 10.0.0.100 443 {", "lvs_sched wlc", "persistence_timeout 60", "inhibit_on_failure",
         "TCP_CHECK {", "delay_loop 6", "connect_timeout 10", "retry 3", "delay_before_retry 3",
         "virtual_server 10.0.0.100 8080 {", "path /up?x=1", "status_code 204",

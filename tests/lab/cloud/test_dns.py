@@ -40,6 +40,10 @@ def test_the_package_mirror_is_on_the_labs_internet() -> None:
     assert ask(RESOLVER, "packages.lab.test") == ("NOERROR", ["192.0.2.20"])
 
 
+def test_the_mail_server_is_on_the_labs_internet() -> None:
+    assert ask(RESOLVER, "mail.lab.test") == ("NOERROR", ["192.0.2.30"])
+
+
 def test_names_of_interfaces() -> None:
     assert ask(RESOLVER, "ip-10-0-0-36.ec2.internal") == ("NOERROR", ["10.0.0.36"])
     assert ask(FRANKFURT, "ip-10-0-0-36.eu-central-1.compute.internal") == ("NOERROR", ["10.0.0.36"])

@@ -18,6 +18,7 @@ import pytest
 
 from lab.cloud.options import parse
 from lab.fabric.client import FabricClient
+from lab.mail import received
 
 PROJECT = Path(__file__).resolve().parents[3]
 REQUIRED = ["--region", "us-east-1", "--home", "h", "--run", "r", "--cache", "c"]
@@ -109,7 +110,7 @@ def test_without_a_fabric_it_says_so(tmp_path: Path) -> None:
 
 
 IN_NAMESPACE = """
-import json, socket, ssl, sys, urllib.error, urllib.request
+import json, smtplib, socket, ssl, sys, urllib.error, urllib.request
 from dnslib import DNSRecord
 found = {}
 address = {}
@@ -126,6 +127,13 @@ try:
     urllib.request.urlopen(urllib.request.Request("http://169.254.169.254/latest/api/token", method="PUT"), timeout=5)
 except urllib.error.HTTPError as error:
     found["metadata"] = error.code
+found["mail"] = {}
+for port in (25, 587, 2525):
+    with smtplib.SMTP("192.0.2.30", port, timeout=5) as client:
+        code, said = client.ehlo("client")
+        found["mail"][port] = [code, b"STARTTLS" in said]
+        if port == 2525:
+            client.sendmail("a@b.test", ["c@d.test"], b"Subject: arrived")
 print(json.dumps(found))
 """
 
@@ -152,7 +160,9 @@ def test_inside_the_labs_network(tmp_path: Path) -> None:
                 "nxdomain": 3,
                 "api": "HTTP/1.1 403 FORBIDDEN",  # unsigned: it is for no service
                 "metadata": 404,  # the caller is no instance
+                "mail": {"25": [250, False], "587": [250, True], "2525": [250, False]},
             }
+            assert [mail.subject for mail in received(tmp_path / "mail")] == ["arrived"]
             keys = {"aws_access_key_id": "lab", "aws_secret_access_key": "lab"}
             endpoint = f"http://127.0.0.1:{announced['port']}"
             ec2 = boto3.client("ec2", endpoint_url=endpoint, region_name="us-east-1", **keys)

@@ -48,6 +48,7 @@ from tests.lab.fabric.world import (
 TO_MULTICAST = bytes.fromhex("01005e000012")
 STRANGE_MAC = bytes.fromhex("020000000099")
 API = "192.0.2.10"
+MAIL = "192.0.2.30"
 D1_PUBLIC, D2_PUBLIC = "203.0.113.10", "203.0.113.11"
 DAY = 86400.0
 
@@ -149,6 +150,9 @@ GATEWAY = [
     Case("out to port 25", out(D1, tcp("10.0.0.36:9", f"{CLIENT}:25")), no("igw-smtp", D1)),
     Case("out to port 587",
          out(D1, tcp("10.0.0.36:9", f"{CLIENT}:587")), to("inet0", tcp(f"{D1_PUBLIC}:9", f"{CLIENT}:587"))),
+    Case("out to port 25 of the mail server", out(D1, tcp("10.0.0.36:9", f"{MAIL}:25")), no("igw-smtp", D1)),
+    Case("out to the mail server",
+         out(D1, tcp("10.0.0.36:9", f"{MAIL}:2525")), to("inet0", tcp(f"{D1_PUBLIC}:9", f"{MAIL}:2525"))),
     Case("port 25 inside", out(W1, tcp("10.0.0.80:9", "10.0.1.50:25")), to(B1)),
     Case("in to the primary address",
          client(tcp(f"{CLIENT}:9", f"{D1_PUBLIC}:80")), to(D1, tcp(f"{CLIENT}:9", "10.0.0.36:80"))),
