@@ -134,6 +134,8 @@ def test_everything_that_can_be_set_arrives() -> None:
                         "healthCheck": {"kind": "tcp", "timeoutSeconds": 10, "retries": 3, "retryDelaySeconds": 3},
                     },
                     {"healthCheck": {"path": "/ready?deep=1", "status": 204, "intervalSeconds": "0.5"}},
+                    {"port": 443, "protocol": "udp", "healthCheck": {"kind": "udp", "payload": "00Ff"}},
+                    {"port": 53, "protocol": "udp", "healthCheck": {"port": 80}},
                 ]
             ),
             "vrrp": '{"version": 2, "routerId": 61, "advertIntervalSeconds": 1, "password": 123456, "preempt": true, '
@@ -167,6 +169,8 @@ def test_everything_that_can_be_set_arrives() -> None:
                 health_check=HealthCheck(kind="tcp", timeout_seconds=10.0, retries=3, retry_delay_seconds=3.0),
             ),
             Service(health_check=HealthCheck(path="/ready?deep=1", status=204, interval_seconds=0.5)),
+            Service(port=443, protocol="udp", health_check=HealthCheck(kind="udp", payload="00Ff")),
+            Service(port=53, protocol="udp", health_check=HealthCheck(port=80)),
         ),
         vrrp=Vrrp(
             version=2,
@@ -232,8 +236,12 @@ def good_configs(draw: st.DrawFn) -> dict[str, Any]:
     weights = draw(st.lists(st.integers(1, 65535), min_size=count[1], max_size=count[1]))
     version = draw(st.sampled_from([2, 3]))
     hundredths = draw(st.integers(1, 4095))
-    free = st.integers(1, 65535).filter(lambda port: port not in TAKEN_PORTS)
+    # 443 and UDP need a health check of another kind or port: see bad_configs.
+    free = st.integers(1, 65535).filter(lambda port: port not in {443, *TAKEN_PORTS["tcp"], *TAKEN_PORTS["udp"]})
     ports = draw(st.lists(free, min_size=1, max_size=4, unique=True))
+    udp = draw(st.lists(free, max_size=2, unique=True))
+    by_tcp = [{"port": ports[0]}, {"kind": "tcp", "port": ports[0]}]
+    checks = st.sampled_from([*by_tcp, {"kind": "udp"}, {"kind": "udp", "payload": "00ff"}])
     return {
         **LEAST,
         "vpcCidr": str(vpc),
@@ -241,7 +249,10 @@ def good_configs(draw: st.DrawFn) -> dict[str, Any]:
         "virtualIp": virtual_ip,
         "directors": directors(*zip(machines[: count[0]], priorities, strict=True)),
         "webServers": [{"address": a, "weight": w} for a, w in zip(machines[count[0] :], weights, strict=True)],
-        "services": [{"port": port, "scheduler": draw(st.sampled_from(SCHEDULERS))} for port in ports],
+        "services": [
+            *({"port": port, "scheduler": draw(st.sampled_from(SCHEDULERS)), "protocol": "tcp"} for port in ports),
+            *({"port": port, "scheduler": "wrr", "protocol": "udp", "healthCheck": draw(checks)} for port in udp),
+        ],
         "vrrp": {
             "version": version,
             "advertIntervalSeconds": draw(st.integers(1, 255)) if version == 2 else hundredths / 100,
@@ -261,8 +272,8 @@ def test_a_config_that_obeys_every_rule_is_taken_as_it_is(config: dict[str, Any]
     assert [(w.address, w.weight) for w in balancer.web_servers] == [
         (w["address"], w["weight"]) for w in config["webServers"]
     ]
-    assert [(s.port, s.scheduler) for s in balancer.services] == [
-        (s["port"], s["scheduler"]) for s in config["services"]
+    assert [(s.port, s.scheduler, s.protocol) for s in balancer.services] == [
+        (s["port"], s["scheduler"], s["protocol"]) for s in config["services"]
     ]
     assert balancer.vrrp.advert_interval_seconds == config["vrrp"]["advertIntervalSeconds"]
 
