@@ -178,7 +178,11 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (service(port=22), "services[0].port", "22 (sshd)"),
     (service(port=53), "services[0].port", "53 (systemd-resolved)"),
     (service(protocol="sctp"), "services[0].protocol", "tcp, udp"),
-    (service(protocol="udp"), "services[0].healthCheck.port", "the port of a tcp service here, which 80 is not"),
+    (
+        service(protocol="udp", healthCheck={"port": 0}),
+        "services[0].healthCheck.port",
+        "the port of a tcp service here, which 80 is not",
+    ),
     (
         service(protocol="udp", healthCheck={"kind": "udp"}, persistenceSeconds=60),
         "services[0].persistenceSeconds",
@@ -193,9 +197,13 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         "services[2].port",
         "services[1].port, which is udp too",
     ),
-    (service(port=443), "services[0].healthCheck.kind", "a TLS server answers no plain request"),
+    (
+        service(port=443, healthCheck={"kind": "http"}),
+        "services[0].healthCheck.kind",
+        "a TLS server answers no plain request",
+    ),
     (check(port=8080), "services[0].healthCheck.port", "of a tcp service here, which 8080 is not"),
-    (check(kind="udp"), "services[0].healthCheck.port", "of a udp service here, which 80 is not"),
+    (check(kind="udp", port=0), "services[0].healthCheck.port", "of a udp service here, which 80 is not"),
     (check(port=65536), "services[0].healthCheck.port", "0 to 65535"),
     (check(payload="00"), "services[0].healthCheck.payload", "a check of kind http has none"),
     *(

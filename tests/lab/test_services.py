@@ -138,7 +138,7 @@ class Several:
         return str(self.lab.inside.in_namespace(command, stdout=subprocess.PIPE, text=True).stdout)
 
 
-@pytest.fixture(scope="module", params=[CLOSE, APART], ids=["3 directors", "4 directors"])
+@pytest.fixture(scope="module", params=[CLOSE, APART], ids=["three", "four"])
 def several(request: pytest.FixtureRequest, lab_home: Path) -> Iterator[Several]:
     priorities: dict[str, int] = request.param
     directors = [{"address": address, "priority": priority} for address, priority in priorities.items()]
