@@ -1,4 +1,4 @@
-"""Clients on the lab's internet that notice a failover: probers, slow downloads, connections kept open.
+"""Clients on the lab's internet that notice a failover: probers, slow downloads, connections kept open, datagrams.
 
 `python -m bench.clients ADDRESS PORT PATH` is the program inside the lab's network namespace: JSON lines in, one line
 out for each (`bench.client_session` starts it and asks). Times are seconds of the monotonic clock, the host's too.
@@ -147,6 +147,30 @@ class Kept:
             self.seconds = time.monotonic() - began
 
 
+class Flow(asyncio.DatagramProtocol):
+    """Datagrams from one port of ours to one of the service's; what another address sends is not heard.
+
+    `arrived` has a time for every datagram that came, `last` the latest text.
+    """
+
+    def __init__(self) -> None:
+        self.arrived: list[float] = []
+        self.last: asyncio.Queue[str] = asyncio.Queue()
+
+    @classmethod
+    async def to(cls, address: str, port: int) -> tuple[asyncio.DatagramTransport, Flow]:
+        """A new flow. Its socket is connected, so the kernel takes answers from there only."""
+        return await asyncio.get_running_loop().create_datagram_endpoint(cls, remote_addr=(address, port))
+
+    def datagram_received(self, data: bytes, _: tuple[str | Any, int]) -> None:
+        """Note it."""
+        self.arrived.append(time.monotonic())
+        self.last.put_nowait(data.decode(errors="replace"))
+
+    def error_received(self, _: Exception) -> None:
+        """A port that is closed meanwhile: the next datagram shows whether it still is."""
+
+
 class Clients:
     """All clients of one address; every method is a verb of the program."""
 
@@ -157,6 +181,7 @@ class Clients:
         self._downloads: list[Download] = []
         self._downloading: list[asyncio.Task[None]] = []
         self._kept: list[Kept] = []
+        self._flows: list[tuple[asyncio.DatagramTransport, Flow]] = []
 
     async def probe(self) -> None:
         """Begin to probe, with nothing counted yet."""
@@ -198,6 +223,31 @@ class Clients:
         """The next request on every connection that is kept, all at once."""
         await asyncio.gather(*(each.ask(self._address, self._path, seconds) for each in self._kept))
         return [{"seconds": each.seconds, "error": each.error} for each in self._kept]
+
+    async def flow(self, *, port: int, count: int) -> None:
+        """Open flows of datagrams to a UDP port, beside those there are."""
+        self._flows += [await Flow.to(self._address, port) for _ in range(count)]
+
+    async def send(self, *, text: str, count: int, seconds: float) -> list[str | None]:
+        """One datagram on the newest so many flows, all at once: the answer to each, None where none came in time."""
+        return await asyncio.gather(*(self._ask(*each, text, seconds) for each in self._flows[-count:]))
+
+    async def _ask(self, transport: asyncio.DatagramTransport, flow: Flow, text: str, patience: float) -> str | None:
+        while not flow.last.empty():
+            flow.last.get_nowait()
+        transport.sendto(text.encode())
+        try:
+            async with asyncio.timeout(patience):
+                return await flow.last.get()
+        except TimeoutError:
+            return None
+
+    async def close(self, *, count: int) -> list[list[float]]:
+        """End the newest so many flows: when datagrams came, for each."""
+        self._flows, closed = self._flows[:-count], self._flows[-count:]
+        for transport, _ in closed:
+            transport.close()
+        return [flow.arrived for _, flow in closed]
 
 
 def request(path: str, host: str, *, keep: bool) -> bytes:

@@ -58,20 +58,32 @@ MEANINGS: Mapping[str, str] = {
     "aws:allowedAccountIds": "The only accounts this stack may be deployed to: a guard against the wrong profile.",
     "aws:forbiddenAccountIds": "Accounts it must not be deployed to. Not together with `aws:allowedAccountIds`.",
     "directors[].address": "Its own private address, in `subnetCidr`.",
-    "directors[].priority": "The highest wins the first election; all differ.",
+    "directors[].priority": (
+        "The highest wins an election; all differ. Of three or more, let them differ by 50: the time a director waits "
+        "before it takes over differs with them, and where that is within chance another than the highest may win."
+    ),
     "directors[].planned": "The others count with it already, but it is not made yet: changes.md.",
     "webServers[].address": "Its own private address, in `subnetCidr`.",
     "webServers[].weight": "Its share of new connections beside the others'; 0 takes none, not all may have 0.",
-    "services[].port": "The port of the Elastic IP and of the web servers. Not 22 or 53, which the machines use.",
-    "services[].protocol": "UDP is refused: nothing on the machines is made for it.",
+    "services[].port": (
+        "The port of the Elastic IP and of the web servers. Not one of the machines' own: TCP 22, 53; UDP 67, 68, 123, "
+        "4789, 5151 to 5153. TCP 443 is passed through untouched to a TLS server of your own on the web servers, such "
+        "as another file in nginx's `sites-enabled`; every other TCP port has nginx's page already."
+    ),
+    "services[].protocol": "What answers UDP on the web servers is your own. A port may be used by both protocols.",
     "services[].scheduler": (
         "How IPVS picks a web server for a new connection (ipvsadm(8)). sh and mh take another where the one they "
         "chose has weight 0; dh cannot, and is refused where that may be. For ovf a weight is a number of connections."
     ),
-    "services[].persistenceSeconds": "How long a client stays with its web server; 0 is off.",
+    "services[].persistenceSeconds": "How long a client stays with its web server; 0 is off. TCP only.",
     "services[].inhibitOnFailure": "A web server that fails its check stays with weight 0; else it is removed.",
     "services[].healthCheck": "How the directors ask a web server whether it is well; its keys follow.",
-    "services[].healthCheck.kind": "Ask for a page, or only connect.",
+    "services[].healthCheck.kind": "Ask for a page, only connect, or send a datagram.",
+    "services[].healthCheck.port": "The port to ask, that of another service here; 0 is the service's own.",
+    "services[].healthCheck.payload": (
+        "What a check by UDP sends; an answer must come. Without it only a closed port counts as ill, and a web server "
+        "that is silent or gone as well: ask for the page of a TCP service then."
+    ),
     "services[].healthCheck.path": "The page to ask for. `/` is the web servers' page; another is made for the check.",
     "services[].healthCheck.status": "The answer that counts as well; with path `/` it is 200.",
     "services[].healthCheck.intervalSeconds": "Time from one check to the next.",
@@ -142,9 +154,10 @@ RULES = """\
 - `production` needs `protect` and `imageId`.
 - `rollout` names machines of this stack, one director at most; two directors at least are not `planned`.
 - Directors' priorities differ; at least one web server has a weight above 0.
-- Services have different ports, none that the machines' own programs listen on.
+- Services of one protocol have different ports, none that the machines' own programs use; UDP has no persistence.
 - Scheduler dh has no web server with weight 0, and no `inhibitOnFailure`.
-- A TCP check has no path and status; a check of `/` expects 200.
+- A check has only what its kind knows (path and status, payload) and asks a port of a service here, for a page not
+  where TLS is; a check of `/` expects 200, and checks of the same page the same status.
 - `clientCidrs` do not overlap, and services times networks fit into a security group (60 inbound rules).
 - The interval suits `vrrp.version`; only version 2 has a password; a preemption delay needs preemption.
 - `notification.smtpServer` is none of Amazon SES's. Port 25 of a public address, and 465 and 587, are a warning.

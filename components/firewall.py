@@ -10,10 +10,12 @@ import pulumi
 import pulumi_aws as aws
 
 from components.component import Component, Naming
+from userdata.values import Service
 
 GroupName = Literal["director", "web-server"]
 
 ANYWHERE = "0.0.0.0/0"
+VXLAN_PORT = 4789
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,23 +35,23 @@ class Inbound:
     description: str
 
 
-def inbound_rules(ports: Sequence[int], client_cidrs: Sequence[str]) -> Iterator[Inbound]:
-    """Every inbound rule for services on `ports` with clients in `client_cidrs`.
+def inbound_rules(services: Sequence[Service], client_cidrs: Sequence[str]) -> Iterator[Inbound]:
+    """Every inbound rule for `services` with clients in `client_cidrs`.
 
     Replies to what a machine began itself need no rule (groups are stateful), except where another director began it.
     """
     groups: tuple[GroupName, ...] = ("director", "web-server")
     for group in groups:
-        for port in ports:
+        for service in services:
             for cidr in client_cidrs:
                 # Web servers too: NAT keeps the client's address, and a reference to the directors' group matches
                 # the directors' own addresses only (VPC user guide, middleboxes).
                 yield Inbound(
-                    name=f"{group}-tcp-{port}-from-{cidr.replace('.', '-').replace('/', '-')}",
+                    name=f"{group}-{service.protocol}-{service.port}-from-{cidr.replace('.', '-').replace('/', '-')}",
                     group=group,
-                    protocol="tcp",
-                    from_port=port,
-                    to_port=port,
+                    protocol=service.protocol,
+                    from_port=service.port,
+                    to_port=service.port,
                     from_cidr=cidr,
                     description="clients",
                 )
@@ -74,8 +76,8 @@ def inbound_rules(ports: Sequence[int], client_cidrs: Sequence[str]) -> Iterator
         name="director-vxlan",
         group="director",
         protocol="udp",
-        from_port=4789,
-        to_port=4789,
+        from_port=VXLAN_PORT,
+        to_port=VXLAN_PORT,
         from_group="director",
         description="connection sync over VXLAN",
     )
@@ -90,6 +92,18 @@ def inbound_rules(ports: Sequence[int], client_cidrs: Sequence[str]) -> Iterator
         from_group="web-server",
         description="replies and outward connections of web servers",
     )
+    # The same of UDP, around the port that only directors may reach.
+    if any(service.protocol == "udp" for service in services):
+        for low, high in ((0, VXLAN_PORT - 1), (VXLAN_PORT + 1, 65535)):
+            yield Inbound(
+                name=f"director-udp-{low}-from-web-servers",
+                group="director",
+                protocol="udp",
+                from_port=low,
+                to_port=high,
+                from_group="web-server",
+                description="replies of web servers",
+            )
     # For images whose clock follows a public pool. DNS needs nothing: it never goes through a director.
     yield Inbound(
         name="director-ntp-from-web-servers",
@@ -109,11 +123,11 @@ def inbound_rules(ports: Sequence[int], client_cidrs: Sequence[str]) -> Iterator
         from_group="director",
         description="which director owns the virtual IP",
     )
-    for port in ports:
+    for protocol, port in dict.fromkeys(service.checked for service in services):
         yield Inbound(
-            name=f"web-server-tcp-{port}-from-directors",
+            name=f"web-server-{protocol}-{port}-from-directors",
             group="web-server",
-            protocol="tcp",
+            protocol=protocol,
             from_port=port,
             to_port=port,
             from_group="director",
@@ -123,11 +137,11 @@ def inbound_rules(ports: Sequence[int], client_cidrs: Sequence[str]) -> Iterator
 
 @dataclass(frozen=True, kw_only=True)
 class FirewallArgs:
-    """The services' TCP ports and the networks clients come from."""
+    """The services and the networks clients come from."""
 
     naming: Naming
     vpc_id: pulumi.Input[str]
-    ports: tuple[int, ...]
+    services: tuple[Service, ...]
     client_cidrs: tuple[str, ...]
 
 
@@ -141,7 +155,7 @@ class Firewall(Component):
         super().__init__(name, opts=opts)
         self._args = args
         groups = {group: self._group(group) for group in ("director", "web-server")}
-        for rule in inbound_rules(args.ports, args.client_cidrs):
+        for rule in inbound_rules(args.services, args.client_cidrs):
             aws.vpc.SecurityGroupIngressRule(
                 rule.name,
                 security_group_id=groups[rule.group].id,

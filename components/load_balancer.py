@@ -56,7 +56,7 @@ class LoadBalancer(Component):
             args=FirewallArgs(
                 naming=args.naming,
                 vpc_id=self._network.vpc_id,
-                ports=tuple(service.port for service in settings.services),
+                services=settings.services,
                 client_cidrs=settings.client_cidrs,
             ),
             opts=self.child_opts(),
@@ -72,11 +72,10 @@ class LoadBalancer(Component):
             opts=self.child_opts(),
         )
         directors, web_servers = self._directors(), self._web_servers()
-        ports = [service.port for service in settings.services]
         self.outputs = {
             "outputsVersion": OUTPUTS_VERSION,
-            "url": self._address.elastic_ip.apply(lambda address: service_url(address, ports[0])),
-            "services": self._address.elastic_ip.apply(lambda address: services_at(address, ports)),
+            "url": self._address.elastic_ip.apply(lambda address: service_url(address, settings.services[0])),
+            "services": self._address.elastic_ip.apply(lambda address: services_at(address, settings.services)),
             "region": settings.account.region,
             "elasticIp": self._address.elastic_ip,
             "elasticIpAllocationId": self._address.allocation_id,

@@ -23,8 +23,8 @@ def _camel(values: Mapping[str, object]) -> dict[str, object]:
     return {re.sub(r"_(\w)", lambda match: match[1].upper(), name): value for name, value in values.items()}
 
 
-HEALTH_CHECK_KEYS = _camel(asdict(HealthCheck()))
-SERVICE_KEYS = {"protocol": "tcp"} | _camel(asdict(Service())) | {"healthCheck": HEALTH_CHECK_KEYS}
+HEALTH_CHECK_KEYS = _camel(asdict(HealthCheck())) | {"payload": ""}
+SERVICE_KEYS = _camel(asdict(Service())) | {"healthCheck": HEALTH_CHECK_KEYS}
 VRRP_KEYS = _camel(asdict(Vrrp())) | {"password": ""}
 DIRECTOR_KEYS = {"address": REQUIRED, "priority": REQUIRED, "planned": False}
 WEB_SERVER_KEYS = {"address": REQUIRED, "weight": 100}
@@ -227,14 +227,9 @@ def _web_servers(fields: Fields) -> tuple[WebServer, ...]:
 
 
 def _service(fields: Fields) -> Service:
-    fields.text(
-        "protocol",
-        "must be tcp: firewall, health checks and web servers are made for TCP, and persistence of UDP would tie "
-        "a client to a web server that no check has seen",
-        "tcp".__eq__,
-    )
     return Service(
         port=fields.integer("port", 1, 65535),
+        protocol=cast(Literal["tcp", "udp"], fields.choice("protocol", ("tcp", "udp"))),
         scheduler=fields.choice("scheduler", SCHEDULERS),
         persistence_seconds=fields.integer("persistenceSeconds", 0, 86400),
         inhibit_on_failure=fields.flag("inhibitOnFailure"),
@@ -244,7 +239,14 @@ def _service(fields: Fields) -> Service:
 
 def _health_check(fields: Fields) -> HealthCheck:
     check = HealthCheck(
-        kind=cast(Literal["http", "tcp"], fields.choice("kind", ("http", "tcp"))),
+        kind=cast(Literal["http", "tcp", "udp"], fields.choice("kind", ("http", "tcp", "udp"))),
+        port=fields.integer("port", 0, 65535),
+        payload=fields.text(
+            "payload",
+            "must be hexadecimal digits, two a byte, at most 255 bytes, or be empty",
+            lambda text: re.fullmatch(r"([0-9A-Fa-f]{2}){0,255}", text) is not None,
+        )
+        or None,
         path=fields.text(
             "path",
             "must begin with / and have only letters, digits and -._~/%?&=+:@, at most 200",
@@ -256,10 +258,9 @@ def _health_check(fields: Fields) -> HealthCheck:
         retries=fields.integer("retries", 1, 100),  # Keepalived's least
         retry_delay_seconds=fields.number("retryDelaySeconds", 0, 600),
     )
-    if check.kind == "tcp":
-        for key in ("path", "status"):
-            if fields.given.get(key, HEALTH_CHECK_KEYS[key]) != HEALTH_CHECK_KEYS[key]:
-                fields.refuse(key, "a TCP check asks for no page; leave this out or set kind to http")
+    for key, kind in (("path", "http"), ("status", "http"), ("payload", "udp")):
+        if check.kind not in (kind, "") and fields.given.get(key, HEALTH_CHECK_KEYS[key]) != HEALTH_CHECK_KEYS[key]:
+            fields.refuse(key, f"a check of kind {check.kind} has none; leave this out or set kind to {kind}")
     return check
 
 

@@ -11,6 +11,7 @@ from components.rollout import is_named
 
 if TYPE_CHECKING:
     from components.settings import Settings
+    from userdata.values import Service
 
 VIRTUAL_IPS = 1
 """How many virtual IPs a director must be able to hold beside its primary address."""
@@ -26,8 +27,21 @@ ADDRESSES_PER_INTERFACE = {
 RULES_PER_GROUP = 60
 """Inbound rules of one security group (VPC quotas, default)."""
 
-TAKEN_PORTS = {22: "sshd", 53: "systemd-resolved"}
-"""TCP ports a program of Debian's images listens on already, if only on loopback: nginx could not have them."""
+TAKEN_PORTS = {
+    "tcp": {22: "sshd", 53: "systemd-resolved"},
+    "udp": {
+        67: "DHCP",
+        68: "DHCP",
+        123: "time queries",
+        4789: "connection sync",
+        **dict.fromkeys((5151, 5152, 5153), "announcements of the owner"),
+    },
+}
+"""Ports of the machines' own programs.
+
+TCP: a program of Debian's images listens there already, if only on loopback, and nginx could not. UDP: the machines'
+own traffic; 53 is free on every address but loopback.
+"""
 
 OWN_TAGS = ("Project", "Stack", "ManagedBy", "Name", "Role", "ElasticIpAllocationId")
 """The tags the program sets itself."""
@@ -220,17 +234,21 @@ def _check_account(settings: Settings, faults: Faults) -> None:
 
 
 def _check_services(settings: Settings, faults: Faults) -> None:
-    seen: dict[int, str] = {}
+    seen: dict[tuple[str, int], str] = {}
     for index, service in enumerate(settings.services):
-        key = f"services[{index}].port"
-        if not faults.sound(key):
+        key, taken_ports = f"services[{index}].port", TAKEN_PORTS.get(service.protocol, {})
+        if not faults.sound(key, f"services[{index}].protocol"):
             continue
-        if service.port in seen:
-            faults.add(key, service.port, f"must differ from {seen[service.port]}")
-        elif service.port in TAKEN_PORTS:
-            taken = ", ".join(f"{port} ({holder})" for port, holder in TAKEN_PORTS.items())
-            faults.add(key, service.port, f"must not be one the web servers' own programs listen on: {taken}")
-        seen.setdefault(service.port, key)
+        where = (service.protocol, service.port)
+        if where in seen:
+            faults.add(key, service.port, f"must differ from {seen[where]}, which is {service.protocol} too")
+        elif service.port in taken_ports:
+            taken = ", ".join(f"{port} ({holder})" for port, holder in taken_ports.items())
+            faults.add(key, service.port, f"must not be one of the machines' own: for {service.protocol} {taken}")
+        seen.setdefault(where, key)
+        if service.protocol == "udp" and service.persistence_seconds:
+            allowed = "must be 0 for UDP: clients without a connection would stay with one web server for ever"
+            faults.add(f"services[{index}].persistenceSeconds", service.persistence_seconds, allowed)
         scheduler, weights = f"services[{index}].scheduler", [server.weight for server in settings.web_servers]
         # Where the weights are at fault, they are 0 for want of a value.
         drained = 0 in weights and faults.sound(*(f"webServers[{place}].weight" for place in range(len(weights))))
@@ -244,13 +262,34 @@ def _check_services(settings: Settings, faults: Faults) -> None:
 
 
 def _check_health_checks(settings: Settings, faults: Faults) -> None:
+    services = {(service.protocol, service.port): service for service in settings.services}
+    asked: dict[tuple[int, str], tuple[str, int]] = {}
     for index, service in enumerate(settings.services):
         check, key = service.health_check, f"services[{index}].healthCheck"
-        # The web servers' page is at / and answers 200; any other path is made for the check and answers its status.
-        on_page = check.kind == "http" and check.path.partition("?")[0] == "/"
-        if on_page and check.status != 200 and faults.sound(f"{key}.kind", f"{key}.path", f"{key}.status"):
-            allowed = "must be 200 where path is /, the web servers' page, or path another one"
-            faults.add(f"{key}.status", check.status, allowed)
+        if not faults.sound(f"services[{index}].port", f"services[{index}].protocol", f"{key}.kind", f"{key}.port"):
+            continue
+        answering = services.get(service.checked)
+        if answering is None:
+            # Nothing else is let in to a web server.
+            protocol, port = service.checked
+            allowed = f"must be the port of a {protocol} service here, which {port} is not; or set another kind"
+            faults.add(f"{key}.port", check.port, allowed)
+        elif check.kind == "http" and not answering.has_page:
+            allowed = "must be tcp or udp where port 443 is asked: a TLS server answers no plain request"
+            faults.add(f"{key}.kind", check.kind, allowed)
+        elif check.kind == "http" and faults.sound(f"{key}.path", f"{key}.status"):
+            _check_page(service, f"{key}.status", asked, faults)
+
+
+def _check_page(service: Service, key: str, asked: dict[tuple[int, str], tuple[str, int]], faults: Faults) -> None:
+    """The web servers' page is at / and answers 200; any other path is made for the checks and answers their status."""
+    check = service.health_check
+    path = check.path.partition("?")[0]
+    if path == "/" and check.status != 200:
+        faults.add(key, check.status, "must be 200 where path is /, the web servers' page, or path another one")
+    first, status = asked.setdefault((service.checked[1], path), (key, check.status))
+    if status != check.status and path != "/":
+        faults.add(key, check.status, f"must be {status} as {first} is, which is about the same page")
 
 
 def _check_clients(settings: Settings, faults: Faults) -> None:
@@ -264,9 +303,10 @@ def _check_clients(settings: Settings, faults: Faults) -> None:
                 break
     if not settings.client_cidrs and faults.sound("clientCidrs"):
         faults.add("clientCidrs", [], "must list at least one network; 0.0.0.0/0 is everybody")
-    # Beside the clients' there are five more rules on a director and one a service and one more on a web server.
-    clients = len(settings.services) * len(settings.client_cidrs)
-    rules = clients + max(5, len(settings.services) + 1)
+    # Beside the clients' there are five more rules on a director, seven with UDP; on a web server two and one a check.
+    on_director = 7 if any(service.protocol == "udp" for service in settings.services) else 5
+    checks = {service.checked for service in settings.services}
+    rules = len(settings.services) * len(settings.client_cidrs) + max(on_director, len(checks) + 2)
     if rules > RULES_PER_GROUP and faults.sound("clientCidrs", "services"):
         faults.add(
             "clientCidrs",

@@ -85,9 +85,9 @@ def curl(
 ) -> None:
     """Fetch PATH through the Elastic IP as a client on the lab's internet; curl's exit code."""
     lab = running_lab()
-    url = lab.outputs().get("url")
-    if not url:
-        raise LabError("the stack has no url yet; bring it up with: lab up")
+    url = lab.page_url()
+    if url is None:
+        raise LabError("the stack has no service with a page (yet); bring it up with: lab up")
     target = url.rstrip("/") + "/" + path.lstrip("/")
     done = lab.in_namespace(["curl", "-sS", "--max-time", "10", "--interface", client, target])
     raise typer.Exit(done.returncode)

@@ -80,8 +80,12 @@ def up(
         _start_cloud(lab, region=settings.region, progress=progress)
         deployment.up(lab, settings, progress=progress, expect_no_changes=expect_no_changes, policies=policies)
         lab.tell(overrides=dict(settings.overrides))
-        _start_relay(lab, port=port, progress=progress)
-        _wait_for_page(port=port, progress=progress)
+        page = lab.page_url()
+        if page is None:
+            progress.line("no service has a page, so nothing is waited for")
+        else:
+            _start_relay(lab, page, port=port, progress=progress)
+            _wait_for_page(port=port, progress=progress)
 
 
 def down(lab: RunningLab, *, progress: Progress) -> None:
@@ -240,10 +244,10 @@ def _start_cloud(lab: RunningLab, *, region: str, progress: Progress) -> None:
         lab.cloud.start("lab.cloud", arguments, announcement.exists, timeout_seconds=PROCESS_READY_SECONDS)
 
 
-def _start_relay(lab: RunningLab, *, port: int, progress: Progress) -> None:
+def _start_relay(lab: RunningLab, url: str, *, port: int, progress: Progress) -> None:
     if lab.relay.pid() is not None:
         return
-    target = urlsplit(str(lab.outputs()["url"]))
+    target = urlsplit(url)
     arguments = ["--listen", f"127.0.0.1:{port}", "--to", f"{target.hostname}:{target.port or 80}"]
     arguments += ["--namespace-of", str(lab.fabric.pid())]
 

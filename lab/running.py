@@ -98,6 +98,11 @@ class RunningLab:
         partial.write_text(json.dumps(known | facts))
         partial.rename(self.facts)  # at once: other verbs read it meanwhile
 
+    def page_url(self) -> str | None:
+        """Where a client finds the web servers' page: the first service with plain HTTP, if there is one."""
+        services: Sequence[Mapping[str, str]] = self.outputs().get("services", ())
+        return next((service["url"] for service in services if service["url"].startswith("http://")), None)
+
     def ec2(self) -> EC2Client:
         """A client of the lab's account, as its administrator."""
         return boto3.client(

@@ -15,10 +15,12 @@ KILLED = "killed"
 # One shell line asks a director for all at once: each program start costs tenths of a second in an emulated machine.
 DIRECTOR_PROBE = "cat /run/lvs-aws/status.json 2>/dev/null; echo; echo ---; ipvsadm -Ln 2>/dev/null"
 
+_SERVER = r"^\s*->\s+([0-9.]+):\d+\s+\S+\s+(\d+)"  # in the table: address and weight of a service's web server
+
 
 @dataclass(frozen=True, kw_only=True)
 class DirectorProbe:
-    """What a director said of itself: its VRRP state and the addresses of the web servers in its IPVS table."""
+    """What a director said of itself: its VRRP state and the web servers that every service of its IPVS table has."""
 
     vrrp: str | None
     healthy: frozenset[str]
@@ -125,8 +127,12 @@ def director_probe(output: str) -> DirectorProbe:
         vrrp = json.loads(status).get("vrrp")
     except ValueError:
         vrrp = None
-    servers = re.findall(r"^\s*->\s+([0-9.]+):\d+\s+\S+\s+(\d+)", table, re.MULTILINE)
-    return DirectorProbe(vrrp=vrrp, healthy=frozenset(address for address, weight in servers if int(weight) > 0))
+    services = re.split(r"^(?:TCP|UDP) .*$", table, flags=re.MULTILINE)[1:]
+    healthy = [
+        {address for address, weight in re.findall(_SERVER, service, re.MULTILINE) if int(weight) > 0}
+        for service in services
+    ]
+    return DirectorProbe(vrrp=vrrp, healthy=frozenset(set.intersection(*healthy) if healthy else ()))
 
 
 def owner_of(machines: Sequence[Machine], virtual_ip: str | None) -> Machine | None:

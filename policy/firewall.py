@@ -78,12 +78,13 @@ DIRECTOR_PROTOCOLS = StackRule(
 
 
 def _networks_to_services(stack: Stack, _: Parameters) -> Iterator[Finding]:
-    ports = stack.ports
+    services = stack.services
     for resource, rule, _groups in _inbound_rules(stack):
         others = (SSH, *DIRECTORS_ONLY)  # these have rules of their own
         if not rule.networks or any(rule.covers(*one) for one in others):
             continue
-        service = rule.protocol == "tcp" and rule.ports is not None and rule.ports[0] == rule.ports[1] in ports
+        low, high = rule.ports or (None, None)
+        service = low is not None and low == high and (rule.protocol, low) in services
         if not service and (rule.protocol, rule.ports) != ("icmp", FRAGMENTATION_NEEDED):
             what = f"{rule.protocol} {rule.ports if rule.ports else '(all)'}"
             yield Finding(message=f"{what} from {', '.join(rule.networks)} is no service's port", urn=resource.urn)
@@ -124,15 +125,15 @@ NO_SSH = ResourceRule(
 
 def _web_from_clients(stack: Stack, _: Parameters) -> Iterator[Finding]:
     group = {name: stack.group_of(found) for name, found in _roles(stack).items()}
-    for port in sorted(stack.ports):
+    for protocol, port in sorted(stack.services):
         admitted: dict[str, set[str]] = {name: set() for name in group}
         for _resource, rule, groups in _inbound_rules(stack):
             for name, urn in group.items():
-                if urn in groups and rule.covers("tcp", port):
+                if urn in groups and rule.covers(protocol, port):
                     admitted[name] |= set(rule.networks)
         if admitted["web servers"] != admitted["directors"]:
             yield Finding(
-                message=f"port {port}: directors admit {sorted(admitted['directors'])}, web servers "
+                message=f"{protocol} port {port}: directors admit {sorted(admitted['directors'])}, web servers "
                 f"{sorted(admitted['web servers'])}; NAT keeps clients' addresses, so both must admit the same",
                 urn=group["web servers"],
             )

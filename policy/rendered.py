@@ -27,13 +27,16 @@ FIELDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Election:
-    """A director's part in the election, as its keepalived.conf has it. `agreed` must be the same on all directors."""
+    """A director's part in the election, as its keepalived.conf has it. `agreed` must be the same on all directors.
+
+    `services` are protocols ("tcp", "udp") and ports.
+    """
 
     address: str
     priority: int
     peers: frozenset[str]
     virtual_ip: str
-    ports: frozenset[int]
+    services: frozenset[tuple[str, int]]
     agreed: Mapping[str, str]
 
 
@@ -90,15 +93,19 @@ def election(user_data: str) -> Election:
         priority=int(_one(text, "priority", r"^\s*priority\s+(\d+)$")),
         peers=frozenset(_block(text, "unicast_peer")),
         virtual_ip=virtual_ip,
-        ports=frozenset(
-            int(port) for port in re.findall(rf"^virtual_server {re.escape(virtual_ip)} (\d+)", text, re.M)
-        ),
+        services=frozenset(_services(text, virtual_ip)),
         agreed={
             **{name: _one(text, name, pattern) for name, pattern in FIELDS.items()},
             "virtual IP of Keepalived": " ".join(_block(text, "virtual_ipaddress")),
             "virtual IP of the agent": virtual_ip,
         },
     )
+
+
+def _services(text: str, virtual_ip: str) -> Iterator[tuple[str, int]]:
+    """Protocol and port of each virtual server: they end where a line has only a brace (keepalived.conf(5))."""
+    for port, body in re.findall(rf"^virtual_server {re.escape(virtual_ip)} (\d+) \{{$(.*?)^\}}$", text, re.M | re.S):
+        yield _one(body, f"protocol of port {port}", r"^\s*protocol\s+(\w+)$").lower(), int(port)
 
 
 def _one(text: str, name: str, pattern: str) -> str:

@@ -64,9 +64,9 @@ class Stack:
         return sorted({one.virtual_ip for one in self.elections.values()})
 
     @property
-    def ports(self) -> set[int]:
-        """The services' ports, as the directors were told."""
-        return {port for one in self.elections.values() for port in one.ports}
+    def services(self) -> set[tuple[str, int]]:
+        """The services' protocols and ports, as the directors were told."""
+        return {service for one in self.elections.values() for service in one.services}
 
     @cached_property
     def service_address(self) -> PolicyResource:

@@ -58,6 +58,7 @@ def _virtual_server(balancer: LoadBalancer, service: Service) -> str:
         "director/virtual-server.conf.j2",
         virtual_ip=balancer.virtual_ip,
         port=service.port,
+        protocol=service.protocol.upper(),
         scheduler=service.scheduler,
         scheduler_option=SCHEDULER_OPTIONS.get(service.scheduler, ""),
         persistence=f"persistence_timeout {service.persistence_seconds}" if service.persistence_seconds else "",
@@ -81,6 +82,16 @@ def _real_server(balancer: LoadBalancer, service: Service, web_server: WebServer
 
 
 def _check(balancer: LoadBalancer, check: HealthCheck) -> str:
+    port = f"connect_port {check.port}" if check.port else ""
     if check.kind == "tcp":
-        return fill("director/tcp-check.conf.j2")
-    return fill("director/http-check.conf.j2", virtual_ip=balancer.virtual_ip, path=check.path, status=check.status)
+        return fill("director/tcp-check.conf.j2", port=port)
+    if check.kind == "udp":
+        question = f"payload {check.payload}\nrequire_reply" if check.payload else ""
+        return fill("director/udp-check.conf.j2", port=port, question=question)
+    return fill(
+        "director/http-check.conf.j2",
+        virtual_ip=balancer.virtual_ip,
+        path=check.path,
+        status=check.status,
+        port=port,
+    )

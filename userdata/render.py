@@ -67,7 +67,7 @@ def web_server_user_data(balancer: LoadBalancer, web_server: WebServer) -> str:
         "etc/lvs-aws/return-path.nft": slim_configuration(_return_path_nft(balancer)),
         "etc/lvs-aws/nginx-site.conf": fill(
             "web_server/nginx-site.conf.j2",
-            servers=[_nginx_server(service, web_server) for service in balancer.services],
+            servers=[_nginx_server(balancer, service, web_server) for service in balancer.services if service.has_page],
         )
         + "\n",
     }
@@ -89,6 +89,11 @@ def _addresses(balancer: LoadBalancer) -> list[str]:
     return [director.address for director in balancer.directors]
 
 
+def _services(balancer: LoadBalancer) -> list[str]:
+    """Protocol and port of each service, as nftables concatenates them."""
+    return [f"{service.protocol} . {service.port}" for service in balancer.services]
+
+
 def _return_path_nft(balancer: LoadBalancer) -> str:
     """A director's mark is its place in the list, from 1; so is the DSCP it stamps packets with (`_director_nft`)."""
     marked = [(mark, director.address) for mark, director in enumerate(balancer.directors, 1)]
@@ -96,7 +101,7 @@ def _return_path_nft(balancer: LoadBalancer) -> str:
         "web_server/return-path.nft.j2",
         directors=[f"{address} : {mark}" for mark, address in marked],
         stamps=[f"{mark} : {mark}" for mark, _ in marked],
-        ports=[service.port for service in balancer.services],
+        services=_services(balancer),
         vpc_cidr=balancer.vpc_cidr,
         forgotten=[fill("web_server/return-path-forgotten.nft.j2", mark=mark) for mark, _ in marked],
         copies=[fill("web_server/return-path-copy.nft.j2", mark=mark, address=address) for mark, address in marked],
@@ -110,23 +115,29 @@ def _director_nft(balancer: LoadBalancer, director: Director) -> str:
         vpc_cidr=balancer.vpc_cidr,
         subnet_cidr=balancer.subnet_cidr,
         virtual_ip=balancer.virtual_ip,
-        ports=[service.port for service in balancer.services],
+        services=_services(balancer),
         own_addresses=[balancer.virtual_ip, *_addresses(balancer)],
         stamp=balancer.directors.index(director) + 1,
     )
 
 
-def _nginx_server(service: Service, web_server: WebServer) -> str:
-    check = service.health_check
-    path = check.path.partition("?")[0]
-    own_page = check.kind == "tcp" or path == "/"  # the health check asks for no page of its own
+def _nginx_server(balancer: LoadBalancer, service: Service, web_server: WebServer) -> str:
+    """The site's server on a service's port: its page, and one for every health check that asks there for another."""
+    asked = {}
+    for other in balancer.services:
+        check = other.health_check
+        if check.kind == "http" and other.checked == (service.protocol, service.port):
+            asked[check.path.partition("?")[0]] = check.status
+    asked.pop("/", None)
+    pages = asked or {"/healthz": 200}
     return fill(
         "web_server/nginx-server.conf.j2",
         port=service.port,
         name=web_server.name,
         address=web_server.address,
-        health_path="/healthz" if own_page else path,
-        health_status=200 if own_page else check.status,
+        health_pages=[
+            fill("web_server/nginx-health-page.conf.j2", path=path, status=status) for path, status in pages.items()
+        ],
     )
 
 

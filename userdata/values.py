@@ -3,12 +3,20 @@
 from dataclasses import dataclass
 from typing import Literal
 
+TLS_PORT = 443  # passed through untouched; who answers it on the web servers is their user's own
+
 
 @dataclass(frozen=True, kw_only=True)
 class HealthCheck:
-    """How Keepalived asks a web server whether it is well (keepalived.conf(5), HTTP_GET and TCP_CHECK)."""
+    """How Keepalived asks a web server whether it is well (keepalived.conf(5), HTTP_GET, TCP_CHECK and UDP_CHECK).
 
-    kind: Literal["http", "tcp"] = "http"
+    `port` 0 is the service's own. `payload` is hexadecimal: what UDP sends, and an answer must come; without one only a
+    closed port is ill.
+    """
+
+    kind: Literal["http", "tcp", "udp"] = "http"
+    port: int = 0
+    payload: str | None = None
     path: str = "/healthz"
     status: int = 200
     interval_seconds: float = 1.0
@@ -19,13 +27,24 @@ class HealthCheck:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """One virtual server: a TCP port of the virtual IP, balanced over all web servers on the same port."""
+    """One virtual server: a TCP or UDP port of the virtual IP, balanced over all web servers on the same port."""
 
     port: int = 80
+    protocol: Literal["tcp", "udp"] = "tcp"
     scheduler: str = "wrr"
     persistence_seconds: int = 0
     inhibit_on_failure: bool = False
     health_check: HealthCheck = HealthCheck()
+
+    @property
+    def checked(self) -> tuple[Literal["tcp", "udp"], int]:
+        """The protocol and port of the web servers that the health check asks."""
+        return "udp" if self.health_check.kind == "udp" else "tcp", self.health_check.port or self.port
+
+    @property
+    def has_page(self) -> bool:
+        """Whether the web servers' own page is here: on every TCP port but 443, which is left to a TLS server."""
+        return self.protocol == "tcp" and self.port != TLS_PORT
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,9 @@
     pulumi stack output --json >outputs.json
     examples/ops/prometheus_targets.py outputs.json >/etc/prometheus/targets/lvs-aws.json
 
-The URLs (label kind="service") are for the blackbox exporter. The stack installs no exporter; with --exporter-port
-N the machines are listed at that port of their private addresses (kind="director", kind="web-server").
+The URLs (label kind="service") are for the blackbox exporter; a UDP service has none it could ask. The stack installs
+no exporter; with --exporter-port N the machines are listed at that port of their private addresses (kind="director",
+kind="web-server").
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ def targets(outputs: dict[str, Any], exporter_port: int | None) -> list[dict[str
     made = [
         {"targets": [service["url"]], "labels": {**region, "kind": "service", "port": str(service["port"])}}
         for service in outputs["services"]
+        if service["url"].startswith("http")
     ]
     if exporter_port is not None:
         for kind, key in (("director", "directors"), ("web-server", "webServers")):

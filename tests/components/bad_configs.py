@@ -105,14 +105,14 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (service(inhibitOnFailure=1), "services[0].inhibitOnFailure", "true or false"),
     (service(ports=80), "services[0].ports", "did you mean port?"),
     (service(healthCheck="http"), "services[0].healthCheck", "object"),
-    (check(kind="ssl"), "services[0].healthCheck.kind", "http, tcp"),
+    (check(kind="ssl"), "services[0].healthCheck.kind", "http, tcp, udp"),
     (check(path="healthz"), "services[0].healthCheck.path", "begin with /"),
     (check(path="/a b"), "services[0].healthCheck.path", "begin with /"),
     (check(path="/\u3000"), "services[0].healthCheck.path", "begin with /"),
     (check(path='/"'), "services[0].healthCheck.path", "begin with /"),
     (check(status=99), "services[0].healthCheck.status", "200 to 599"),
-    (check(kind="tcp", path="/x"), "services[0].healthCheck.path", "TCP check"),
-    (check(kind="tcp", status=204), "services[0].healthCheck.status", "TCP check"),
+    (check(kind="tcp", path="/x"), "services[0].healthCheck.path", "kind tcp has none"),
+    (check(kind="tcp", status=204), "services[0].healthCheck.status", "kind tcp has none"),
     (check(intervalSeconds=0), "services[0].healthCheck.intervalSeconds", "0.1 to 3600"),
     (check(timeoutSeconds="nan"), "services[0].healthCheck.timeoutSeconds", "0.1 to 600"),
     (check(timeoutSeconds="inf"), "services[0].healthCheck.timeoutSeconds", "0.1 to 600"),
@@ -178,8 +178,56 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ),
     (service(port=22), "services[0].port", "22 (sshd)"),
     (service(port=53), "services[0].port", "53 (systemd-resolved)"),
-    (service(protocol="udp"), "services[0].protocol", "must be tcp"),
-    (service(protocol="udp", persistenceSeconds=60), "services[0].protocol", "persistence of UDP"),
+    (service(protocol="sctp"), "services[0].protocol", "tcp, udp"),
+    (
+        service(protocol="udp", healthCheck={"port": 0}),
+        "services[0].healthCheck.port",
+        "the port of a tcp service here, which 80 is not",
+    ),
+    (
+        service(protocol="udp", healthCheck={"kind": "udp"}, persistenceSeconds=60),
+        "services[0].persistenceSeconds",
+        "must be 0 for UDP",
+    ),
+    *(
+        (service(port=port, protocol="udp", healthCheck={"kind": "udp"}), "services[0].port", f"{port} ({holder}")
+        for port, holder in ((67, "DHCP"), (68, "DHCP"), (123, "time"), (4789, "connection sync"), (5152, "announce"))
+    ),
+    (
+        {"services": [{"port": 80}, *[{"port": 80, "protocol": "udp", "healthCheck": {"kind": "udp"}}] * 2]},
+        "services[2].port",
+        "services[1].port, which is udp too",
+    ),
+    (
+        service(port=443, healthCheck={"kind": "http"}),
+        "services[0].healthCheck.kind",
+        "a TLS server answers no plain request",
+    ),
+    (check(port=8080), "services[0].healthCheck.port", "of a tcp service here, which 8080 is not"),
+    (check(kind="udp", port=0), "services[0].healthCheck.port", "of a udp service here, which 80 is not"),
+    (check(port=65536), "services[0].healthCheck.port", "0 to 65535"),
+    (check(payload="00"), "services[0].healthCheck.payload", "a check of kind http has none"),
+    *(
+        (
+            service(protocol="udp", healthCheck={"kind": "udp", "payload": payload}),
+            "services[0].healthCheck.payload",
+            "hexadecimal digits, two a byte",
+        )
+        for payload in ("0g", "000", "00" * 256)
+    ),
+    (
+        {"services": [{"port": 80}, {"port": 81, "healthCheck": {"port": 80, "path": "/healthz?x", "status": 204}}]},
+        "services[1].healthCheck.status",
+        "must be 200 as services[0].healthCheck.status is",
+    ),
+    (
+        {
+            "clientCidrs": [f"198.51.{n}.0/24" for n in range(18)],
+            "services": [{"port": 80}, {"port": 81}, {"port": 53, "protocol": "udp", "healthCheck": {"port": 80}}],
+        },
+        "clientCidrs",
+        "needs 61 inbound rules",
+    ),
     (check(path="/", status=204), "services[0].healthCheck.status", "must be 200 where path is /"),
     (check(path="/?deep=1", status=204), "services[0].healthCheck.status", "must be 200 where path is /"),
     (check(Status=204), "services[0].healthCheck.Status", "did you mean status?"),

@@ -24,8 +24,12 @@ def good_configs(draw: st.DrawFn) -> dict[str, Any]:
     virtual_ip, *machines = (str(subnet[offset]) for offset in offsets)
     priorities = draw(st.lists(st.integers(1, 254), min_size=count[0], max_size=count[0], unique=True))
     weights = draw(st.lists(st.integers(1, 65535), min_size=count[1], max_size=count[1]))
-    free = st.integers(1, 65535).filter(lambda port: port not in TAKEN_PORTS)
+    # 443 and UDP need a health check of another kind or port: see bad_configs.
+    free = st.integers(1, 65535).filter(lambda port: port not in {443, *TAKEN_PORTS["tcp"], *TAKEN_PORTS["udp"]})
     ports = draw(st.lists(free, min_size=1, max_size=4, unique=True))
+    udp = draw(st.lists(free, max_size=2, unique=True))
+    by_tcp = [{"port": ports[0]}, {"kind": "tcp", "port": ports[0]}]
+    checks = st.sampled_from([*by_tcp, {"kind": "udp"}, {"kind": "udp", "payload": "00ff"}])
     return {
         **LEAST,
         "vpcCidr": str(vpc),
@@ -33,7 +37,10 @@ def good_configs(draw: st.DrawFn) -> dict[str, Any]:
         "virtualIp": virtual_ip,
         "directors": directors(*zip(machines[: count[0]], priorities, strict=True)),
         "webServers": [{"address": a, "weight": w} for a, w in zip(machines[count[0] :], weights, strict=True)],
-        "services": [draw(_services(port)) for port in ports],
+        "services": [
+            *(draw(_services(port)) for port in ports),
+            *({"port": port, "scheduler": "wrr", "protocol": "udp", "healthCheck": draw(checks)} for port in udp),
+        ],
         "vrrp": draw(_vrrp()),
         "notification": draw(st.just({}) | _notifications()),
         "tags": draw(st.dictionaries(st.from_regex(r"\Ak[A-Za-z0-9+=.,_:@-]{0,40}\Z"), st.just("v"), max_size=5)),
@@ -45,6 +52,7 @@ def _services(draw: st.DrawFn, port: int) -> dict[str, Any]:
     scheduler = draw(st.sampled_from(SCHEDULERS))
     return {
         "port": port,
+        "protocol": "tcp",
         "scheduler": scheduler,
         "persistenceSeconds": draw(st.integers(0, 86400)),
         "inhibitOnFailure": scheduler != "dh" and draw(st.booleans()),

@@ -24,7 +24,7 @@ def test_every_key_has_its_place() -> None:
     ("path", "words"),
     [
         ("vrrp.routerId", "a whole number from 1 to 255"),
-        ("services[].healthCheck.kind", "one of http, tcp"),
+        ("services[].healthCheck.kind", "one of http, tcp, udp"),
         ("directors[].priority", "a whole number from 1 to 254"),
         ("webServers", "must have 1 to 200 entries"),
         ("clientCidrs", "each an IPv4 network such as 198.51.100.0/24 (the load balancer has no IPv6)"),

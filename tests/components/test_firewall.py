@@ -2,19 +2,21 @@
 
 from components.firewall import inbound_rules
 from tests.components.recorded_program import LEAST, run_program
+from userdata.values import HealthCheck, Service
 
 ANY = "0.0.0.0/0"
+WEB = (Service(),)
 
 
-def matrix(ports: tuple[int, ...], clients: tuple[str, ...]) -> set[tuple[object, ...]]:
+def matrix(services: tuple[Service, ...], clients: tuple[str, ...]) -> set[tuple[object, ...]]:
     return {
         (rule.group, rule.protocol, rule.from_port, rule.to_port, rule.from_cidr or rule.from_group)
-        for rule in inbound_rules(ports, clients)
+        for rule in inbound_rules(services, clients)
     }
 
 
 def test_one_service_for_everybody() -> None:
-    assert matrix((80,), (ANY,)) == {
+    assert matrix(WEB, (ANY,)) == {
         ("director", "tcp", 80, 80, ANY),
         ("web-server", "tcp", 80, 80, ANY),
         ("director", "112", None, None, "director"),
@@ -30,7 +32,7 @@ def test_one_service_for_everybody() -> None:
 
 def test_clients_reach_services_on_directors_and_web_servers_alike_and_health_checks_do_not_depend_on_them() -> None:
     clients = ("198.51.100.0/24", "203.0.113.0/24")
-    rules = matrix((80, 8443), clients)
+    rules = matrix((Service(), Service(port=8443)), clients)
     for group in ("director", "web-server"):
         assert {(rule[2], rule[4]) for rule in rules if rule[0] == group and rule[4] in clients} == {
             (port, client) for port in (80, 8443) for client in clients
@@ -43,7 +45,7 @@ def test_clients_reach_services_on_directors_and_web_servers_alike_and_health_ch
 
 
 def test_vrrp_connection_sync_and_announcements_come_from_directors_only() -> None:
-    for rule in inbound_rules((80,), (ANY,)):
+    for rule in inbound_rules(WEB, (ANY,)):
         if rule.protocol == "112" or rule.from_port in (4789, 5151):
             receiver = "web-server" if rule.from_port == 5151 else "director"
             assert (rule.group, rule.from_group, rule.from_cidr) == (receiver, "director", None)
@@ -51,10 +53,29 @@ def test_vrrp_connection_sync_and_announcements_come_from_directors_only() -> No
 
 
 def test_names_do_not_depend_on_the_order_of_lists() -> None:
-    forward = {rule.name for rule in inbound_rules((80, 443), ("10.0.0.0/8", ANY))}
-    backward = {rule.name for rule in inbound_rules((443, 80), (ANY, "10.0.0.0/8"))}
+    services = (Service(), Service(port=443), Service(port=443, protocol="udp"))
+    forward = {rule.name for rule in inbound_rules(services, ("10.0.0.0/8", ANY))}
+    backward = {rule.name for rule in inbound_rules(services[::-1], (ANY, "10.0.0.0/8"))}
     assert forward == backward
-    assert len(forward) == len(list(inbound_rules((80, 443), ("10.0.0.0/8", ANY))))
+    assert len(forward) == len(list(inbound_rules(services, ("10.0.0.0/8", ANY))))
+
+
+def test_a_udp_service_is_let_in_and_its_replies_reach_any_director_but_not_where_connections_are_told() -> None:
+    dns = Service(port=53, protocol="udp", health_check=HealthCheck(port=80))
+    assert matrix((*WEB, dns), ("198.51.100.0/24",)) - matrix(WEB, ("198.51.100.0/24",)) == {
+        ("director", "udp", 53, 53, "198.51.100.0/24"),
+        ("web-server", "udp", 53, 53, "198.51.100.0/24"),
+        ("director", "udp", 0, 4788, "web-server"),
+        ("director", "udp", 4790, 65535, "web-server"),
+    }
+
+
+def test_a_health_check_reaches_the_port_it_asks_and_no_other() -> None:
+    checks = (HealthCheck(kind="udp"), HealthCheck(kind="tcp", port=443), HealthCheck(port=80))
+    for check, expected in zip(checks, (("udp", 53), ("tcp", 443), ("tcp", 80)), strict=True):
+        dns = Service(port=53, protocol="udp", health_check=check)
+        checked = {rule[1:3] for rule in matrix((dns,), (ANY,)) if rule[0] == "web-server" and rule[4] == "director"}
+        assert checked == {expected, ("udp", 5151)}
 
 
 def test_the_resources_are_the_table() -> None:
@@ -70,7 +91,7 @@ def test_the_resources_are_the_table() -> None:
         )
         for one in recording.of_type("SecurityGroupIngressRule")
     }
-    assert made == matrix((80,), ("198.51.100.0/24",))
+    assert made == matrix(WEB, ("198.51.100.0/24",))
     for one in recording.of_type("SecurityGroup"):  # inline rules and rules of their own undo each other
         assert not {"ingress", "egress", "name"} & set(one.inputs)
     egress = recording.of_type("SecurityGroupEgressRule")

@@ -322,7 +322,7 @@ def test_outputs(update: Recording) -> None:
     assert update.outputs == {
         "outputsVersion": 1,
         "url": "http://public-ip-of-elastic-ip/",
-        "services": [{"port": 80, "url": "http://public-ip-of-elastic-ip/"}],
+        "services": [{"port": 80, "protocol": "tcp", "url": "http://public-ip-of-elastic-ip/"}],
         "region": "eu-central-1",
         "elasticIp": "public-ip-of-elastic-ip",
         "elasticIpAllocationId": "eipalloc-elastic-ip",
@@ -351,12 +351,14 @@ def test_outputs(update: Recording) -> None:
     ("port", "url"), [(443, "https://public-ip-of-elastic-ip/"), (8080, "http://public-ip-of-elastic-ip:8080/")]
 )
 def test_the_url_is_that_of_the_first_service(port: int, url: str) -> None:
-    services = json.dumps([{"port": port, "healthCheck": {"kind": "tcp"}}, {"port": 80}])
+    udp = {"port": port, "protocol": "udp", "healthCheck": {"port": 80}}
+    services = json.dumps([{"port": port, "healthCheck": {"kind": "tcp"}}, {"port": 80}, udp])
     outputs = run_program({**LEAST, "lvs-aws:services": services}).outputs
     assert outputs["url"] == url
     assert outputs["services"] == [
-        {"port": port, "url": url},
-        {"port": 80, "url": "http://public-ip-of-elastic-ip/"},
+        {"port": port, "protocol": "tcp", "url": url},
+        {"port": 80, "protocol": "tcp", "url": "http://public-ip-of-elastic-ip/"},
+        {"port": port, "protocol": "udp", "url": f"udp://public-ip-of-elastic-ip:{port}"},
     ]
 
 

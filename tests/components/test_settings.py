@@ -134,6 +134,8 @@ def test_everything_that_can_be_set_arrives() -> None:
                         "healthCheck": {"kind": "tcp", "timeoutSeconds": 10, "retries": 3, "retryDelaySeconds": 3},
                     },
                     {"healthCheck": {"path": "/ready?deep=1", "status": 204, "intervalSeconds": "0.5"}},
+                    {"port": 443, "protocol": "udp", "healthCheck": {"kind": "udp", "payload": "00Ff"}},
+                    {"port": 53, "protocol": "udp", "healthCheck": {"port": 80}},
                 ]
             ),
             "vrrp": '{"version": 2, "routerId": 61, "advertIntervalSeconds": 1, "password": 123456, "preempt": true, '
@@ -168,6 +170,8 @@ def test_everything_that_can_be_set_arrives() -> None:
                 health_check=HealthCheck(kind="tcp", timeout_seconds=10.0, retries=3, retry_delay_seconds=3.0),
             ),
             Service(health_check=HealthCheck(path="/ready?deep=1", status=204, interval_seconds=0.5)),
+            Service(port=443, protocol="udp", health_check=HealthCheck(kind="udp", payload="00Ff")),
+            Service(port=53, protocol="udp", health_check=HealthCheck(port=80)),
         ),
         vrrp=Vrrp(
             version=2,
@@ -229,8 +233,8 @@ def test_a_config_that_obeys_every_rule_is_taken_as_it_is(config: dict[str, Any]
     assert [(w.address, w.weight) for w in balancer.web_servers] == [
         (w["address"], w["weight"]) for w in config["webServers"]
     ]
-    assert [(s.port, s.scheduler) for s in balancer.services] == [
-        (s["port"], s["scheduler"]) for s in config["services"]
+    assert [(s.port, s.scheduler, s.protocol) for s in balancer.services] == [
+        (s["port"], s["scheduler"], s["protocol"]) for s in config["services"]
     ]
     assert balancer.vrrp.advert_interval_seconds == config["vrrp"]["advertIntervalSeconds"]
 

@@ -20,7 +20,8 @@ def outputs() -> dict[str, Any]:
 
 @functools.cache
 def _outputs() -> dict[str, Any]:
-    services = json.dumps([{"port": 80}, {"port": 8080}])
+    udp = {"port": 53, "protocol": "udp", "healthCheck": {"port": 80}}
+    services = json.dumps([{"port": 80}, {"port": 8080}, udp])
     return _as_printed(run_program({**LEAST, "lvs-aws:services": services}).outputs)
 
 

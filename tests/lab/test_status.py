@@ -57,6 +57,13 @@ def test_a_director_s_answer_gives_state_and_the_servers_with_weight() -> None:
     assert probe == DirectorProbe(vrrp="MASTER", healthy=frozenset({"10.0.0.80"}))
 
 
+def test_a_web_server_is_healthy_that_every_service_has() -> None:
+    udp = "UDP  10.0.0.100:53 wrr\n  -> 10.0.0.194:53                Masq    100    0          0\n"
+    assert director_probe("---\n" + TABLE + udp).healthy == frozenset()
+    both = udp + "  -> 10.0.0.80:53                 Masq    100    0          0\n"
+    assert director_probe("---\n" + TABLE + both).healthy == frozenset({"10.0.0.80"})
+
+
 def test_a_director_without_an_agent_has_no_state() -> None:
     assert director_probe("\n---\n") == DirectorProbe(vrrp=None, healthy=frozenset())
 

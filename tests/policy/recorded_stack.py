@@ -74,10 +74,14 @@ def config_of(stack: str) -> Mapping[str, str]:
 
 
 @cache
-def recorded(stack: str, *, preview: bool = False) -> Resources:
-    """The resources of the real program under the stack's config; at preview what AWS says is unknown."""
+def recorded(stack: str, *, preview: bool = False, services: str | None = None) -> Resources:
+    """The resources of the real program under the stack's config; at preview what AWS says is unknown.
+
+    `services` (JSON) take the place of the config's.
+    """
+    config = {**config_of(stack), **({} if services is None else {"lvs-aws:services": services})}
     made = []
-    for one in run_program(config_of(stack), stack=stack, preview=preview).registrations:
+    for one in run_program(config, stack=stack, preview=preview).registrations:
         computed = (
             {} if preview or one.type not in COMPUTED else {"id": f"id-{one.name}", **COMPUTED[one.type](one.name)}
         )

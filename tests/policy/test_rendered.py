@@ -52,7 +52,7 @@ def test_an_election_is_read_from_the_archive_too_where_it_is_too_large_for_plai
     assert KEEPALIVED not in text
     found = election(text)
     assert (found.address, found.priority, found.virtual_ip) == ("10.0.0.56", 253, "10.0.0.100")
-    assert (found.peers, found.ports) == ({"10.0.0.36"}, {80})
+    assert (found.peers, found.services) == ({"10.0.0.36"}, {("tcp", 80)})
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ EVERYTHING = {
         Service(port=80, scheduler="wlc", persistence_seconds=60, inhibit_on_failure=True),
         Service(port=443, scheduler="mh", health_check=HealthCheck(kind="tcp", interval_seconds=6)),
         Service(port=8080, scheduler="sh", health_check=HealthCheck(path="/up?x=1", status=204)),
+        Service(port=443, protocol="udp", health_check=HealthCheck(port=80, path="/quic")),
+        Service(port=53, protocol="udp", health_check=HealthCheck(kind="udp", payload="00ff")),
+        Service(port=54, protocol="udp", health_check=HealthCheck(kind="udp", port=53)),
     ),
 }
 BALANCERS = {

@@ -273,6 +273,69 @@ def test_nginx_answers_what_each_health_check_asks():
     assert all(f"listen {port} default_server;" in block for port, block in zip((80, 81, 82), blocks, strict=True))
 
 
+SEVERAL = (
+    Service(),
+    Service(port=443, health_check=HealthCheck(kind="tcp")),
+    Service(port=443, protocol="udp", health_check=HealthCheck(port=80, path="/quic", status=204)),
+    Service(port=53, protocol="udp", health_check=HealthCheck(kind="udp", payload="00ff")),
+    Service(port=54, protocol="udp", health_check=HealthCheck(kind="udp", port=53)),
+)
+
+
+def test_nginx_has_a_page_for_plain_tcp_only_and_answers_whatever_check_asks_there():
+    site = files_of(web_server(services=SEVERAL))["/etc/lvs-aws/nginx-site.conf"]
+    assert [line.split()[1] for line in site.splitlines() if "listen " in line] == ["80"]
+    assert site.index("location = /healthz {") < site.index("return 200") < site.index("location = /quic {")
+    assert "return 204" in site
+    assert "location = /healthz {" in files_of(web_server())["/etc/lvs-aws/nginx-site.conf"]
+
+
+def test_keepalived_forwards_and_checks_each_service_by_its_protocol():
+    text = files_of(director(services=SEVERAL))["/etc/lvs-aws/keepalived.conf"]
+    blocks = text.split("virtual_server ")[1:]
+    assert [(block.split()[1], block.partition("protocol ")[2].split()[0]) for block in blocks] == [
+        ("80", "TCP"), ("443", "TCP"), ("443", "UDP"), ("53", "UDP"), ("54", "UDP"),
+    ]  # fmt: skip
+    checks = [
+        [line.strip() for line in block.partition("_CHECK {" if "_CHECK {" in block else "HTTP_GET {")[2].split("\n")]
+        for block in blocks
+    ]
+    kinds = [[kind for kind in ("HTTP_GET", "TCP_CHECK", "UDP_CHECK") if f"{kind} {{" in block] for block in blocks]
+    assert kinds == [["HTTP_GET"], ["TCP_CHECK"], ["HTTP_GET"], ["UDP_CHECK"], ["UDP_CHECK"]]
+    assert not any("connect_port" in line for check in checks[:2] for line in check)
+    assert {"connect_port 80", "path /quic", "status_code 204"} <= set(checks[2])
+    assert checks[3][1:4] == ["payload 00ff", "require_reply", "}"]
+    assert checks[4][1:3] == ["connect_port 53", "}"]
+
+
+def test_packets_of_a_service_are_those_of_its_protocol_and_port():
+    services = "{ tcp . 80, tcp . 443, udp . 443, udp . 53, udp . 54 }"
+    rules = files_of(director(services=SEVERAL))["/etc/lvs-aws/director.nft"]
+    assert f"meta l4proto . th sport {services} counter drop" in rules  # guard
+    assert f"meta l4proto . th dport {services} ip dscp set 1" in rules
+    rules = files_of(web_server(services=SEVERAL))["/etc/lvs-aws/return-path.nft"]
+    assert f"meta l4proto . th dport {services} ct mark set ip dscp map @stamps" in rules
+
+
+def test_a_web_servers_own_udp_does_not_wait_for_an_owner_and_its_answers_do():
+    rules = files_of(web_server())["/etc/lvs-aws/return-path.nft"]
+    waiting = [line.strip() for line in rules.splitlines() if "@lately meta l4proto" in line]
+    assert [line.partition("l4proto ")[2] for line in waiting] == [
+        "tcp counter accept",
+        "udp ct mark != 0 counter accept",
+    ]
+
+
+def test_several_services_are_the_same_on_all_directors():
+    one, two = (files_of(director(index, services=SEVERAL))["/etc/lvs-aws/keepalived.conf"] for index in (0, 1))
+    assert one.partition("virtual_server")[2] == two.partition("virtual_server")[2] != ""
+
+
+def test_the_default_directors_configuration_is_readable():
+    archive, *plain = [entry["path"] for entry in yaml.safe_load(director())["write_files"]]
+    assert archive == ARCHIVE_PATH and len(plain) == 4
+
+
 def test_a_balancer_is_looked_over_once_for_all_its_machines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the cost of 200 web servers would grow with the square of their number."""
     looked: list[object] = []
