@@ -33,7 +33,7 @@ from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 from lab.gate.configuration import RuleConfig, RuleInfo, reconcile
 from policy.rule import Rule
 from policy.rules import RULES
-from tests.components.recorded_program import COMPUTED, IMAGE, ROOT, run_program
+from tests.components.recorded_program import COMPUTED, IMAGE, ROOT, Recording, run_program
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +76,13 @@ def config_of(stack: str) -> Mapping[str, str]:
 @cache
 def recorded(stack: str, *, preview: bool = False) -> Resources:
     """The resources of the real program under the stack's config; at preview what AWS says is unknown."""
+    return made_of(run_program(config_of(stack), stack=stack, preview=preview), preview=preview)
+
+
+def made_of(recording: Recording, *, preview: bool) -> Resources:
+    """What a program's run asked for, as the engine knows it."""
     made = []
-    for one in run_program(config_of(stack), stack=stack, preview=preview).registrations:
+    for one in recording.registrations:
         computed = (
             {} if preview or one.type not in COMPUTED else {"id": f"id-{one.name}", **COMPUTED[one.type](one.name)}
         )
