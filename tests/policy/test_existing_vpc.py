@@ -67,5 +67,3 @@ def test_the_rules_are_as_watchful_as_in_the_projects_own_program(example: Resou
             assert violation.rule in {one.rule for one in said}, violation
             spoke.add(violation.rule)
     assert len(spoke) > 20
-
-

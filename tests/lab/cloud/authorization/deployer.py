@@ -109,9 +109,7 @@ class Deployer:
         changed = {key: open_one[key] for key in ("IpProtocol", "FromPort", "ToPort")} | {"CidrIpv4": "10.9.0.0/16"}
         ec2.modify_security_group_rules(
             GroupId=open_one["GroupId"],
-            SecurityGroupRules=[
-                {"SecurityGroupRuleId": open_one["SecurityGroupRuleId"], "SecurityGroupRule": changed}
-            ],
+            SecurityGroupRules=[{"SecurityGroupRuleId": open_one["SecurityGroupRuleId"], "SecurityGroupRule": changed}],
         )
         done = self._deploy(refresh=True)
         repaired = {step.urn.split("::")[2].rpartition(":")[2] for step in done.steps if step.op == "update"}
