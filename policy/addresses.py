@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from pulumi_aws import ec2
 from pulumi_policy import Severity
 
-from policy.reading import Resource, declares, stack_config
+from policy.reading import Resource, declares, setting
 from policy.rule import Finding, Parameters, ResourceRule, StackRule
 from policy.stack_view import Stack
 
@@ -123,16 +123,21 @@ ASSOCIATION = StackRule(
 
 def _protected(stack: Stack, told: Parameters) -> Iterator[Finding]:
     service = stack.service_address
-    config = stack_config(service.urn) or {}
-    if (told["always"] or config.get("production") == "true") and not service.opts.protect:
-        yield Finding(
-            message="a released Elastic IP cannot be had again, and this stack is production", urn=service.urn
-        )
+    if service.opts.protect:
+        return
+    production = setting(service.urn, "production")
+    if told["always"] or production == "true":
+        message = "a released Elastic IP cannot be had again, and this stack is production"
+    elif production is None:
+        message = "nobody tells the pack this stack's config, so it counts as production"
+    else:
+        return
+    yield Finding(message=message, urn=service.urn)
 
 
 PROTECTED = StackRule(
     id="elastic-ip-protected",
-    description="The service's Elastic IP of a production stack is protected.",
+    description="The Elastic IP is protected where the stack's config says `production`, or is not handed over.",
     severity=Severity.HIGH,
     remediation="pulumi config set protect true",
     parameters={

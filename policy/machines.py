@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pulumi_aws import ec2
 from pulumi_policy import Severity
 
-from policy.reading import Resource, declares, role_of, stack_config
+from policy.reading import Resource, declares, role_of, setting
 from policy.rule import Parameters, ResourceRule
 
 ROLES = ("director", "web-server")
@@ -88,14 +88,13 @@ SOURCE_DEST_CHECK = ResourceRule(
 
 
 def _image_pinned(resource: Resource, told: Parameters) -> Iterator[str]:
-    config = stack_config(resource.urn)
-    pinned = told["imageId"]
-    if not pinned and config is None:
+    given = setting(resource.urn, "imageId")
+    pinned = told["imageId"] or given
+    if pinned is None:
         resource.not_applicable(
             "whoever runs the pack tells it no config of the stack; set imageId in the pack's config"
         )
-    pinned = pinned or (config or {}).get("imageId", "")
-    if not pinned:
+    elif not pinned:
         yield "the image is looked up by name: the next newer one replaces every machine at some later `up`"
     elif resource.props["ami"] != pinned:
         yield f"it boots {resource.props['ami']}, the stack pins {pinned}"

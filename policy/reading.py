@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,3 +62,23 @@ def stack_config(urn: str) -> Mapping[str, str] | None:
     given = {**get_config_env(), **CONFIG.get()}
     project = urn.split("::")[1]
     return {key.removeprefix(f"{project}:"): value for key, value in given.items()} or None
+
+
+def setting(urn: str, name: str) -> str | None:
+    """One of the load balancer's settings as text, empty where it is not set; None where no config is handed over.
+
+    A program of one's own keeps the settings in an object of its config (examples/existing-vpc): that is searched too.
+    """
+    config = stack_config(urn)
+    if config is None or name in config:
+        return None if config is None else config[name]
+    for key, text in config.items():
+        if key == "tags" or ":" in key:
+            continue  # whose keys are the user's own; another package's
+        try:
+            found = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(found, dict) and name in found:
+            return found[name] if isinstance(found[name], str) else json.dumps(found[name])
+    return ""

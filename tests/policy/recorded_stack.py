@@ -33,7 +33,7 @@ from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 from lab.gate.configuration import RuleConfig, RuleInfo, reconcile
 from policy.rule import Rule
 from policy.rules import RULES
-from tests.components.recorded_program import COMPUTED, IMAGE, ROOT, run_program
+from tests.components.recorded_program import COMPUTED, IMAGE, ROOT, Recording, run_program
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +80,13 @@ def recorded(stack: str, *, preview: bool = False, services: str | None = None) 
     `services` (JSON) take the place of the config's.
     """
     config = {**config_of(stack), **({} if services is None else {"lvs-aws:services": services})}
+    return made_of(run_program(config, stack=stack, preview=preview), preview=preview)
+
+
+def made_of(recording: Recording, *, preview: bool) -> Resources:
+    """What a program's run asked for, as the engine knows it."""
     made = []
-    for one in run_program(config, stack=stack, preview=preview).registrations:
+    for one in recording.registrations:
         computed = (
             {} if preview or one.type not in COMPUTED else {"id": f"id-{one.name}", **COMPUTED[one.type](one.name)}
         )

@@ -1,17 +1,22 @@
-"""The program under change: what each update does is what docs/changes.md says, and both directors never go at once."""
+"""The program under change: what each update does is what docs/changes.md says, and both directors never go at once.
+
+Whoever makes the changes has the rights of docs/iam-deployer.json: they suffice for every row.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab.cloud.local import LocalCloud
 from lab.engine.deploy import Deployment
-from lab.provider import AwsProvider
 from tests.lab.changes.cases import CHANGES, Change
 from tests.lab.changes.stack import INSTANCE, PROJECT, OwnStack, told
+from tests.lab.cloud.authorization.conftest import Callers
+from tests.lab.cloud.authorization.deployer import STATEMENTS, recording_provider
 
 pytestmark = pytest.mark.cloud
 PAGE = PROJECT / "docs/changes.md"
@@ -164,5 +169,7 @@ def test_the_owner_is_replaced_without_its_address(own: OwnStack, ec2: Any) -> N
 
 
 @pytest.fixture
-def own(tmp_path: Path, provider: AwsProvider, client: Callable[[str], Any]) -> Iterator[OwnStack]:
-    yield OwnStack(tmp_path, provider)
+def own(tmp_path: Path, cloud: LocalCloud, client: Callable[[str], Any]) -> OwnStack:
+    """The stack in the hands of somebody with the rights of docs/iam-deployer.json and no others."""
+    callers = Callers(cloud=cloud, iam=client("iam"), sts=None)
+    return OwnStack(tmp_path, recording_provider(callers.user(*STATEMENTS), set()))
