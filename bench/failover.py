@@ -25,6 +25,7 @@ from bench.client_session import ClientSession, clients
 from bench.failover_budget import (
     BASELINE_SECONDS,
     PHASES,
+    PLANNED,
     Bounds,
     NoBaselineError,
     Run,
@@ -75,6 +76,8 @@ class Bench:
         self.keep(self)
         phases = ", ".join(f"{phase} {_shown(getattr(run, phase))}" for phase in PHASES)
         self.say(f"{system} {cause} {number}: outage {run.outage:.2f} s, {run.failed} failed; {phases}")
+        if run.failures and run.cause in PLANNED:
+            self.say(f"  failed: {'; '.join(run.failures)}")
 
     def count(self, system: str, cause: str) -> int:
         """How many runs there are."""

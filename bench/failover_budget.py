@@ -15,6 +15,7 @@ BASELINE_SECONDS = 3.0
 BASELINE_SHARE = 0.5
 # Answers that had passed the old owner when its address went still arrive for so long.
 ANSWERS_UNDER_WAY_SECONDS = 0.25
+FAILURES_KEPT = 5
 WRITES = ("AssignPrivateIpAddresses", "AssociateAddress", "UnassignPrivateIpAddresses", "DisassociateAddress")
 
 CRASH_SHARE, CRASH_FACTOR, EVENT_SECONDS, PLANNED_RUNS = 1 / 3, 1.3, 0.02, 10
@@ -32,7 +33,8 @@ class Run:
     `detect` is from the fault to the claim's request at the API, `claim` from there to the answer, `remap` from there
     until packets go the new way, `first_answer` from there to the first probe answered. `event_to_request` is from the
     agent's reading of Keepalived's word to the request ready to leave. `writes` are calls that EC2 carried out,
-    `calls` those that it received, `failed` the probes that failed.
+    `calls` those that it received, `failed` the probes that failed; `failures` says of some when after the fault they
+    began, and why they failed.
     """
 
     system: str
@@ -48,6 +50,7 @@ class Run:
     event_to_request: float | None = None
     calls: int = 0
     writes: int = 0
+    failures: tuple[str, ...] = ()
 
 
 def require_baseline(probes: Mapping[str, Any], fault: float) -> None:
@@ -107,6 +110,7 @@ def split(
         event_to_request=event_to_request,
         calls=len(calls),
         writes=len(done),
+        failures=tuple(f"{began - fault:+.3f} s: {why}" for began, why in failed[:FAILURES_KEPT]),
     )
 
 
