@@ -34,6 +34,7 @@ POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": [f"ec2:{action}" for action in ACTIONS], "Resource": "*"}],
 }
+PLAIN = ("keepalived.conf", "settings")
 STATES = (("MASTER", 100), ("BACKUP", 90))
 
 
@@ -70,7 +71,7 @@ def original(lab: RunningLab) -> Iterator[None]:
                 "keepalived.conf": configuration(number, values | web),
                 "settings": "".join(f"{key}={shlex.quote(value)}\n" for key, value in settings.items()),
             }
-            must_run(lab, machine, _unpack(files))
+            must_run(lab, machine, unpack(files))
             must_run(lab, machine, f"{HOME}/director.sh install {virtual_ip}")
         for machine in directors:
             must_run(lab, machine, "systemctl --no-block start keepalived")
@@ -88,7 +89,7 @@ def _stop(lab: RunningLab, machine: Machine) -> None:
 
 
 def _install_web_server(lab: RunningLab, machine: Machine, virtual_ip: str) -> None:
-    must_run(lab, machine, _unpack(_files()))
+    must_run(lab, machine, unpack(_files()))
     must_run(lab, machine, f"{HOME}/web-server.sh install {virtual_ip}")
 
 
@@ -97,15 +98,15 @@ def _files() -> dict[str, str]:
     return scripts | {"aws": scripts.pop("aws.sh")}
 
 
-def _unpack(files: Mapping[str, str]) -> str:
-    """The command that makes the files below HOME, all executable."""
+def unpack(files: Mapping[str, str], home: Path = Path(HOME)) -> str:
+    """The command that makes the files in `home`; Keepalived refuses a configuration that is executable."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         for name, text in files.items():
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(text.encode()), 0o700
+            entry.size, entry.mode = len(text.encode()), 0o600 if name in PLAIN else 0o700
             archive.addfile(entry, io.BytesIO(text.encode()))
-    return f"mkdir -p {HOME} && echo {base64.b64encode(packed.getvalue()).decode()} | base64 -d | tar xz -C {HOME}"
+    return f"mkdir -p {home} && echo {base64.b64encode(packed.getvalue()).decode()} | base64 -d | tar xz -C {home}"
 
 
 def _allocation(lab: RunningLab) -> str:
