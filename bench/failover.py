@@ -36,7 +36,7 @@ from bench.failover_budget import (
     summaries,
     verdicts,
 )
-from bench.failover_causes import CAUSES, ORIGINAL_CAUSES, QUIET, Pair, settle, settle_original
+from bench.failover_causes import CAUSES, ORIGINAL_CAUSES, QUIET, Pair, heal, settle, settle_original
 from bench.on_machines import PROJECT, must_run, own_lab
 from bench.original import original
 from bench.plot import panels
@@ -267,6 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted |= {("original", cause): chosen.original_runs or chosen.runs for cause in theirs}
     try:
         with own_lab(chosen.home or chosen.out / "failover-lab") as lab:
+            heal(lab)
             bounds = bounds_of(lab)
             bench = Bench(lab=lab, out=out, keep=partial(write, directory=chosen.out, bounds=bounds))
             with interruptible(bench):

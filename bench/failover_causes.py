@@ -103,7 +103,7 @@ def pair(lab: RunningLab) -> Pair | None:
 
 def settle(lab: RunningLab) -> Pair:
     """Undo every fault, let both directors take part, and wait until one owns and the other stands by."""
-    _heal(lab)
+    heal(lab)
     for machine in _directors(lab):
         must_run(lab, machine, TAKE_PART)
     deadline = time.monotonic() + RETURN_SECONDS
@@ -123,7 +123,7 @@ def settle(lab: RunningLab) -> Pair:
 
 def settle_original(lab: RunningLab) -> Pair:
     """The same for the original, whose first director always takes the virtual IP back: it has both addresses then."""
-    _heal(lab)
+    heal(lab)
     first, second = _directors(lab)
     for machine in (first, second):
         must_run(lab, machine, "systemctl --no-block start keepalived")
@@ -149,7 +149,8 @@ def _directors(lab: RunningLab) -> list[Machine]:
     return [machine for machine in lab.machines() if machine.role == "director"]
 
 
-def _heal(lab: RunningLab) -> None:
+def heal(lab: RunningLab) -> None:
+    """Undo every fault, and give directors without power theirs back. Raises LabError."""
     fault_control.clear(lab, [], progress=QUIET)
     for machine in _directors(lab):
         if not lab.is_alive(machine):

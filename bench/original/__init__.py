@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from bench.failover_causes import heal
 from bench.on_machines import in_parallel, must_run
 from lab.running import RunningLab
 from lab.status import Machine
@@ -78,6 +79,7 @@ def original(lab: RunningLab) -> Iterator[None]:
         yield
     finally:
         try:
+            heal(lab)  # an interrupted run leaves a director without power
             in_parallel(lambda machine: must_run(lab, machine, f"{HOME}/director.sh remove"), directors)
             in_parallel(lambda machine: must_run(lab, machine, f"{HOME}/web-server.sh remove"), web_servers)
         finally:

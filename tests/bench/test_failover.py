@@ -51,7 +51,7 @@ def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tupl
     def nothing(*_: object) -> Iterator[RunningLab]:
         yield None  # type: ignore[misc]
 
-    for name in ("settle", "settle_original"):
+    for name in ("heal", "settle", "settle_original"):
         monkeypatch.setattr(failover, name, lambda _: PAIR)
     for name in ("own_lab", "original"):
         monkeypatch.setattr(failover, name, nothing)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bench import original
 from bench.original import FILES, configuration, unpack
+from lab.status import Machine
 
 VALUES = {
     "NIC": "ens5",
@@ -101,3 +104,41 @@ def test_its_scripts_make_its_calls(tmp_path: Path, script: str, calls: list[str
     done = subprocess.run([tools / script], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "log").read_text().splitlines() == calls
+
+
+def test_an_interrupted_run_leaves_nothing_of_it_even_where_a_director_has_no_power(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+
+    class Lab:
+        def machines(self) -> tuple[Machine, ...]:
+            return tuple(
+                Machine(name=n, role=role, instance_id=n, interface_id=n, state="running", addresses=(n,))
+                for n, role in (("d1", "director"), ("d2", "director"), ("w1", "web-server"), ("w2", "web-server"))
+            )
+
+        def outputs(self) -> dict[str, str]:
+            return {"virtualIp": "10.0.0.100"}
+
+        def told(self) -> dict[str, str]:
+            return {"region": "us-east-1"}
+
+    def must_run(_: object, machine: Machine, command: str) -> str:
+        done.append(f"{machine.name} {command.rpartition('/')[2]}")
+        return "ens5"
+
+    monkeypatch.setattr(original, "must_run", must_run)
+    monkeypatch.setattr(original, "heal", lambda _: done.append("heal"))
+    monkeypatch.setattr(original, "_iam", lambda _: None)
+    monkeypatch.setattr(original, "_access_key", lambda _: {})
+    monkeypatch.setattr(original, "_forget_user", lambda _: done.append("forget"))
+    monkeypatch.setattr(original, "_allocation", lambda _: "eipalloc-1")
+    lab: Any = Lab()
+    with pytest.raises(KeyboardInterrupt), original.original(lab):
+        raise KeyboardInterrupt
+    end = done[done.index("heal") :]
+    assert sorted(end[1:5]) == [f"d{n} director.sh remove" for n in (1, 2)] + [
+        f"w{n} web-server.sh remove" for n in (1, 2)
+    ]
+    assert end[5:] == ["forget"]
