@@ -135,7 +135,7 @@ def _run(lab: RunningLab, system: str, cause: str, number: int, before: Pair, be
         journal=lab.journal(since=fault),
         virtual_ip=virtual_ip,
         interface=interface,
-        event_to_request=_event_to_request(lab, before) if system == "ours" else None,
+        agents_call=_agents_call(lab, before) if system == "ours" else None,
     )
 
 
@@ -161,25 +161,25 @@ def _await_answers(lab: RunningLab, session: ClientSession, fault: float, virtua
     )
 
 
-def _event_to_request(lab: RunningLab, before: Pair) -> float | None:
-    """From Keepalived's word to the claim's request, by the new owner's agent."""
+def _agents_call(lab: RunningLab, before: Pair) -> float | None:
+    """From Keepalived's word to the answer of the claim's first call, by the new owner's agent."""
     said = must_run(lab, before.other, "journalctl -u lvs-agent -o cat --no-pager -n 60")
-    return event_to_request(said.splitlines())
+    return agents_call(said.splitlines())
 
 
-def event_to_request(lines: Sequence[str]) -> float | None:
-    """The same of the agent's journal: `sent` of the first call after the last time it became MASTER."""
-    sent: float | None = None
+def agents_call(lines: Sequence[str]) -> float | None:
+    """The same of the agent's journal: the first call after the last time it became MASTER."""
+    took: float | None = None
     for line in lines:
         try:
             told = json.loads(line)
         except ValueError:
             continue  # systemd's own lines
         if told.get("event") == "detected":
-            sent = None
-        elif told.get("event") == "call" and sent is None:
-            sent = told.get("sent")
-    return sent
+            took = None
+        elif told.get("event") == "call" and took is None:
+            took = float(told["waited"]) + float(told["seconds"])
+    return took
 
 
 def _shown(seconds: float | None) -> str:

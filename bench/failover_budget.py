@@ -32,7 +32,8 @@ class Run:
 
     `detect` is from the fault to the claim's request at the API, `claim` from there to the answer, `remap` from there
     until packets go the new way, `first_answer` from there to the first probe answered. `event_to_request` is from the
-    agent's reading of Keepalived's word to the request ready to leave. `writes` are calls that EC2 carried out,
+    agent's reading of Keepalived's word to the API's receipt of the request, the answer's way back included: an
+    upper bound. `writes` are calls that EC2 carried out,
     `calls` those that it received, `failed` the probes that failed; `failures` says of some when after the fault they
     began, and why they failed.
     """
@@ -77,9 +78,12 @@ def split(
     journal: Mapping[str, Sequence[Mapping[str, Any]]],
     virtual_ip: str,
     interface: str,
-    event_to_request: float | None = None,
+    agents_call: float | None = None,
 ) -> Run:
-    """One run, of the cloud's journal and the probes; `interface` is the new owner's. Raises NoBaselineError."""
+    """One run, of the cloud's journal and the probes; `interface` is the new owner's. Raises NoBaselineError.
+
+    `agents_call` is what the new owner's agent measured from Keepalived's word to the answer of its first call.
+    """
     require_baseline(probes, fault)
     # Earlier successes would hide nothing, but a gap before the fault is none of its doing.
     relevant = [(began, end) for began, end in probes["succeeded"] if end >= fault - BASELINE_SECONDS]
@@ -89,6 +93,8 @@ def split(
     done = [call for call in calls if call["status"] == 200]
     requested = next((call["received"] for call in calls if _claims(call, interface)), None)
     granted = next((call["answered"] for call in done if _claims(call, interface)), None)
+    # Each of the two is a duration by one clock, so that the machines' clocks need not agree.
+    served = next((call["answered"] - call["received"] for call in calls if _claims(call, interface)), None)
     moves = [
         move["at"]
         for move in journal["moves"]
@@ -107,7 +113,7 @@ def split(
         claim=_between(requested, granted),
         remap=_between(granted, moved),
         first_answer=_between(moved, answered),
-        event_to_request=event_to_request,
+        event_to_request=_between(served, agents_call),
         calls=len(calls),
         writes=len(done),
         failures=tuple(f"{began - fault:+.3f} s: {why}" for began, why in failed[:FAILURES_KEPT]),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench import failover
-from bench.failover import event_to_request, main
+from bench.failover import agents_call, main
 from bench.failover_budget import Bounds, NoBaselineError, Run
 from bench.failover_causes import CAUSES, Pair
 from lab.running import LabError, RunningLab
@@ -124,16 +124,15 @@ def test_what_was_measured_before_an_interruption_is_kept(bench: Any, end: BaseE
     assert code == 1 and len(told["runs"]) == 2
 
 
-def test_the_events_way_to_the_request_is_the_last_claims() -> None:
+def test_the_agents_call_is_the_last_claims_first() -> None:
     lines = [
         "Starting lvs-agent.service",
         json.dumps({"event": "detected"}),
-        json.dumps({"event": "call", "waited": 0.001, "sent": 0.5}),
+        json.dumps({"event": "call", "waited": 0.001, "seconds": 0.5}),
         json.dumps({"event": "detected"}),
-        json.dumps({"event": "call", "waited": 0.002, "sent": 0.004}),
+        json.dumps({"event": "call", "waited": 0.002, "seconds": 0.304}),
         json.dumps({"event": "claimed", "seconds": 0.3}),
-        json.dumps({"event": "call", "waited": 0.002, "sent": 0.9}),
+        json.dumps({"event": "call", "waited": 0.002, "seconds": 0.9}),
     ]
-    assert event_to_request(lines) == 0.004
-    assert event_to_request(lines[:1]) is None
-    assert event_to_request([json.dumps({"event": "detected"}), json.dumps({"event": "call", "sent": None})]) is None
+    assert agents_call(lines) == pytest.approx(0.306)
+    assert agents_call(lines[:2]) is None

@@ -72,6 +72,11 @@ def test_the_phases_add_up_to_the_outage() -> None:
     assert (run.calls, run.writes, run.failed) == (1, 1, 0)
 
 
+def test_from_event_to_request_is_what_the_agent_saw_less_what_the_api_took() -> None:
+    assert observed().event_to_request is None
+    assert observed(agents_call=0.312).event_to_request == pytest.approx(0.012)
+
+
 def test_a_rehearsal_a_read_and_another_directors_call_are_no_claim() -> None:
     calls = [
         call("DescribeInstances", FAULT + 0.1, interface=OTHER),
