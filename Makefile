@@ -21,7 +21,7 @@ IN_PROCESS := -n auto --dist loadfile -m "not machine and not image and not long
 ON_MACHINES := -m "(machine or image) and not long"
 
 .PHONY: help setup os-packages python-packages python-environment image up down test test-fast test-lab test-long check lint \
-	lint-workflows types format docs bench-stack clean preview deploy-plan deploy drift deployed-commit report-preview report-drift
+	lint-workflows types format docs bench-stack bench-failover clean preview deploy-plan deploy drift deployed-commit report-preview report-drift
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ docs: python-environment ## make docs/configuration.md of the schema, docs/polic
 
 bench-stack: python-environment ## how fast the stack previews and grows; tables, and files in .lab/bench (10 minutes)
 	$(BIN)/python -m bench.stack
+
+bench-failover: image ## how long failovers take, ours and the original's; tables, and files in .lab/bench (90 minutes; RUNS=3: 30)
+	$(BIN)/python -m bench.failover --runs $(or $(RUNS),10) || failed=$$?; $(BIN)/python -m bench.advert_sweep; exit $${failed:-0}
 
 # A stack on AWS, with the real `pulumi`; what .github/workflows run and a person may: docs/ci.md.
 define delivery

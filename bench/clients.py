@@ -188,6 +188,10 @@ class Clients:
         self._probes = Probes()
         self._probing = asyncio.create_task(self._probes.run(self._address, self._port, self._path))
 
+    async def answered(self) -> float | None:
+        """When the last probe that succeeded ended, None where none did."""
+        return self._probes.succeeded[-1][1] if self._probes.succeeded else None
+
     async def probed(self) -> dict[str, Any]:
         """End the probes: all that succeeded (began, ended) and failed (began, why)."""
         if self._probing is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import urllib.request
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -162,6 +163,14 @@ class RunningLab:
             dead=[each for each in machines if each.state == "running" and not self.is_alive(each)],
             machines=machines,
         )
+
+    def journal(self, *, since: float) -> dict[str, list[dict[str, Any]]]:
+        """The calls and the moves of addresses since a time of the monotonic clock (lab/cloud/journal.py)."""
+        try:
+            with urllib.request.urlopen(f"{self.endpoint}/_lab/journal?since={since}", timeout=30) as answer:  # noqa: S310
+                return dict(json.load(answer))
+        except OSError as error:
+            raise LabError(f"the lab's cloud does not say what it was asked: {error}") from error
 
     def run(self, machine: Machine, command: str | Sequence[str], *, timeout_seconds: float) -> CommandResult:
         """Run a command inside a machine, through its channel. Raises LabError where the machine does not answer."""

@@ -19,6 +19,7 @@ from lab.cloud.corrections import install
 from lab.cloud.corrections.parameters import publish
 from lab.cloud.effects import Effect
 from lab.cloud.faults import Fault, FaultLedger, blocks_of
+from lab.cloud.journal import Journal
 from lab.cloud.remap import Addresses, NetworkView
 from lab.cloud.substrate import MachineRequest, Substrate
 from lab.cloud.vpc_state import interface_addresses, vpc_state
@@ -41,6 +42,7 @@ class Account:
         self.substrate = substrate
         self.lock = threading.RLock()
         self.faults = FaultLedger()
+        self.journal = Journal()
         self._remap_delay_seconds = remap_delay_seconds
         self._view = NetworkView(remap_delay_seconds)
         self._applied = VpcState()
@@ -78,6 +80,7 @@ class Account:
         state = vpc_state(self.ec2, self._view.at(now), blocks)
         if state != self._applied:
             self.substrate.apply(state)
+            self.journal.follow(self._applied, state)
             self._applied = state
         for effect in self.ec2.take_effects():
             self._worker(effect.instance_id).put(effect)

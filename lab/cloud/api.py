@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response
 from lab.cloud import request_check
 from lab.cloud.account import Account
 from lab.cloud.failures import failure
+from lab.cloud.journal import Call
 from lab.cloud.servers import hang_up
 
 log = logging.getLogger(__name__)
@@ -55,12 +56,16 @@ class Api:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """WSGI."""
+        received = time.monotonic()
+        body = environ["wsgi.input"].read()
+        environ["wsgi.input"] = io.BytesIO(body)
         try:
-            body = environ["wsgi.input"].read()
-            environ["wsgi.input"] = io.BytesIO(body)
             answer = self._call(environ, body)
         except RefusedError as refused:
             answer = refused.answer
+        self.account.journal.note(
+            Call.of(body, source=environ.get("REMOTE_ADDR", ""), received=received, status=answer.status_code)
+        )
         chunks: Iterable[bytes] = answer(environ, start_response)
         return chunks
 

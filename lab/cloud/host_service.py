@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import parse_qsl
 
 from werkzeug.wrappers import Response
 
@@ -14,6 +15,7 @@ from lab.cloud.metadata_service import MetadataService
 
 INSTANCES = "/_lab/instances/"
 FAULTS = "/_lab/faults"
+JOURNAL = "/_lab/journal"
 RESET = "/moto-api/reset"
 Environ = dict[str, Any]
 Wsgi = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -27,6 +29,8 @@ class HostService:
 
     /_lab/faults: GET lists the faults in force, POST makes one of a JSON document (lab/cloud/faults.py), DELETE clears
     all, DELETE /_lab/faults/ID one. POST /moto-api/reset, as moto has it, empties the account: from the host only.
+
+    GET /_lab/journal?since=SECONDS: calls and moves of addresses since that monotonic time (lab/cloud/journal.py).
     """
 
     def __init__(self, account: Account, *, api: Wsgi, metadata: MetadataService) -> None:
@@ -46,12 +50,21 @@ class HostService:
             answer = _json({})
         elif not path.startswith("/_lab/"):
             return self._api(environ, start_response)
+        elif path == JOURNAL and environ["REQUEST_METHOD"] == "GET":
+            answer = self._answer_from_journal(environ["QUERY_STRING"])
         elif path == FAULTS or path.startswith(f"{FAULTS}/"):
             answer = self._answer_about_faults(environ, path.removeprefix(FAULTS).lstrip("/") or None)
         else:
             answer = _json({"error": f"nothing at {path}"}, 404)
         chunks: Iterable[bytes] = answer(environ, start_response)
         return chunks
+
+    def _answer_from_journal(self, query: str) -> Response:
+        try:
+            since = float(dict(parse_qsl(query)).get("since", "0"))
+        except ValueError as error:
+            return _json({"error": f"since: {error}"}, 400)
+        return _json(self._account.journal.since(since))
 
     def _answer_about_faults(self, environ: Environ, name: str | None) -> Response:
         method = environ["REQUEST_METHOD"]
