@@ -11,7 +11,7 @@ import pytest
 from tests.userdata.fake_aws import FakeAws
 from tests.userdata.test_agent import PROJECT, DeadEc2, config_of, until
 from userdata.director.agent import runtime
-from userdata.director.agent.decision import Woke
+from userdata.director.agent.decision import Vrrp, Woke
 from userdata.director.agent.systemd import notify
 
 
@@ -48,11 +48,14 @@ def test_the_loop_says_that_it_lives_though_nothing_happens(beating, monkeypatch
 
 def test_a_wait_that_is_over_wakes_between_two_beats(beating, monkeypatch):
     agent, _ = beating
-    monkeypatch.setattr(runtime, "BEAT_SECONDS", 30.0)
     until(lambda: agent._wake_at is not None)
+    events: list[object] = []
+    monkeypatch.setattr(runtime, "decide", lambda state, event: events.append(event) or (state, ()))
+    monkeypatch.setattr(runtime, "BEAT_SECONDS", 30.0)
     agent._wake_at = time.monotonic() + 0.3
-    agent._send(Woke())  # so that the loop counts anew
-    until(lambda: agent._wake_at is None or agent._wake_at > time.monotonic() + 3, seconds=5)
+    agent._send(Vrrp(state="INIT"))  # so that the loop counts anew
+    until(lambda: events == [Vrrp(state="INIT"), Woke()], seconds=5)
+    assert agent._wake_at is None
 
 
 def test_a_loop_that_hangs_says_nothing(beating, monkeypatch):
