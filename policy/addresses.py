@@ -137,7 +137,7 @@ def _protected(stack: Stack, told: Parameters) -> Iterator[Finding]:
 
 PROTECTED = StackRule(
     id="elastic-ip-protected",
-    description="The Elastic IP is protected where the stack's config says `production`, or is not handed over.",
+    description="The service's Elastic IP is protected where the config says `production` or is not handed over.",
     severity=Severity.HIGH,
     remediation="pulumi config set protect true",
     parameters={

@@ -67,7 +67,7 @@ def stack_config(urn: str) -> Mapping[str, str] | None:
 def setting(urn: str, name: str) -> str | None:
     """One of the load balancer's settings as text, empty where it is not set; None where no config is handed over.
 
-    A program of one's own keeps the settings in an object of its config (examples/existing-vpc): that is searched too.
+    A program of one's own keeps the settings in an object of its config (examples/existing-vpc): that is read, too.
     """
     config = stack_config(urn)
     if config is None or name in config:

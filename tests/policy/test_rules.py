@@ -98,6 +98,14 @@ def test_a_protection_taken_away_from_production_is_found_and_elsewhere_is_nobod
     assert judge(resources, pack_config(""), stack_config={**config_of("prod"), "lvs-aws:production": "false"}) == []
 
 
+def test_where_nobody_hands_the_config_over_a_stack_counts_as_production() -> None:
+    bare = Violation(rule="elastic-ip-protected", of=("Eip", "elastic-ip"), path="protect", value=False)
+    for stack in ("dev", "prod"):
+        said = judge(bare.done_to(recorded(stack)), pack_config(""), stack_config={})
+        (found,) = [one for one in said if one.kind == "violation"]
+        assert found.rule == bare.rule and "nobody tells the pack this stack's config" in found.message
+
+
 def test_machines_without_a_role_are_found_before_rules_about_directors_pass_for_want_of_any() -> None:
     for name in ("director-1", "web-1"):
         nameless = Violation(rule="machine-role", of=("Instance", name), path="tags.Role", value=None)

@@ -100,6 +100,7 @@ class Deployer:
         ec2, iam = self.administrator["ec2"], self.administrator["iam"]
         role = next(one for one in iam.list_roles()["Roles"] if one["RoleName"].startswith("director-"))
         trust = json.loads(json.dumps(role["AssumeRolePolicyDocument"]).replace("ec2.amazonaws", "lambda.amazonaws"))
+        iam.update_role(RoleName=role["RoleName"], Description="changed by hand")
         iam.update_assume_role_policy(RoleName=role["RoleName"], PolicyDocument=json.dumps(trust))
         running = [{"Name": "instance-state-name", "Values": ["running"]}]
         machine = ec2.describe_instances(Filters=running)["Reservations"][0]["Instances"][0]

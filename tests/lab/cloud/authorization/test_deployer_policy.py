@@ -43,6 +43,7 @@ NOT_CALLED = {
     "ec2:Describe*": "a pattern",
     "iam:PassRole": "no call: it is asked for beside ec2:RunInstances",
     "iam:ListInstanceProfilesForRole": "the real provider takes a role out of its profiles before it deletes it",
+    "iam:UpdateRoleDescription": "the real provider's call, where the lab's has iam:UpdateRole",
 }
 
 
