@@ -128,13 +128,11 @@ def mail(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([each.as_json() for each in found], indent=2))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("time (UTC)", "from", "to", "subject"):
-        table.add_column(column)
-    for each in found:
+    for each in found:  # a line each: a table would fold subjects where the output is no terminal
         at = datetime.fromtimestamp(each.at, UTC)
-        table.add_row(f"{at:%H:%M:%S}", each.sender, ", ".join(each.recipients), Text(each.subject))
-    out.print(table if found else "no mail")
+        out.print(Text(f"{at:%H:%M:%S} UTC  {each.sender} to {', '.join(each.recipients)}: {each.subject}"))
+    if not found:
+        out.print("no mail")
 
 
 @verb("kill")

@@ -153,6 +153,9 @@ def test_the_newest_are_kept(tmp_path: Path) -> None:
     assert sum(path.is_file() for path in (tmp_path / "mail").rglob("*")) == 3
 
 
+SUBJECT = "[director-1] VRRP Instance LVS - Entering MASTER state"
+
+
 def test_the_verb_shows_what_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = RunningLab(project=PROJECT, paths=LabPaths(home=tmp_path, run=tmp_path, cache=tmp_path))
     monkeypatch.setattr(cli, "running_lab", lambda: lab)
@@ -161,16 +164,16 @@ def test_the_verb_shows_what_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert json.loads(show(cli.app, ["mail", "--json"]).output) == []
     message = Message()
     for name, value in (
-        ("Subject", "[director-1] up"), ("X-MailFrom", "a@b.test"), ("X-RcptTo", "c@d.test, e@f.test"),
+        ("Subject", SUBJECT), ("X-MailFrom", "a@b.test"), ("X-RcptTo", "c@d.test, e@f.test"),
         ("X-Peer", "203.0.113.7"), ("X-Port", "2525"),
     ):  # fmt: skip
         message[name] = value
     message.set_payload("text")
     keep(lab.paths.mail, message)
     [line] = [line for line in show(cli.app, ["mail"]).output.splitlines() if "a@b.test" in line]
-    assert "c@d.test, e@f.test" in line and "[director-1] up" in line
+    assert "c@d.test, e@f.test" in line and SUBJECT in line
     [found] = json.loads(show(cli.app, ["mail", "--json"]).output)
     assert {key: found[key] for key in ("peer", "port", "recipients", "subject", "text")} == {
-        "peer": "203.0.113.7", "port": 2525, "recipients": ["c@d.test", "e@f.test"], "subject": "[director-1] up",
+        "peer": "203.0.113.7", "port": 2525, "recipients": ["c@d.test", "e@f.test"], "subject": SUBJECT,
         "text": "text",
     }  # fmt: skip
