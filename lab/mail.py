@@ -9,7 +9,6 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
-MAIL_ADDRESS = "192.0.2.30"
 KEPT = 200
 """Messages; with more the oldest goes. A switch makes two to four of them."""
 

@@ -1,4 +1,4 @@
-"""DNS names: of addresses as EC2 makes them (EC2 user guide, "IP name" host names), and the lab's own."""
+"""DNS names: of addresses as EC2 makes them (EC2 user guide, "IP name" host names), and the lab's own servers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import re
 PACKAGES_NAME = "packages.lab.test"
 # Takes all mail (lab/cloud/mail_sink.py).
 MAIL_NAME = "mail.lab.test"
+# On the lab's internet; 192.0.2.0/24 is nobody's (RFC 5737).
+API_ADDRESS = "192.0.2.10"
+PACKAGES_ADDRESS = "192.0.2.20"
+MAIL_ADDRESS = "192.0.2.30"
 INTERNAL_NAME = re.compile(r"^ip-(\d{1,3})-(\d{1,3})-(\d{1,3})-(\d{1,3})\.(.+)$")
 
 

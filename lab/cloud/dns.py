@@ -16,12 +16,18 @@ from dataclasses import dataclass
 
 from dnslib import PTR, QTYPE, RCODE, RR, A, DNSError, DNSRecord
 
-from lab.cloud.package_mirror import PACKAGES_ADDRESS
-from lab.mail import MAIL_ADDRESS
-from lab.names import MAIL_NAME, PACKAGES_NAME, address_of_internal_name, internal_name
+from lab.names import (
+    API_ADDRESS,
+    MAIL_ADDRESS,
+    MAIL_NAME,
+    PACKAGES_ADDRESS,
+    PACKAGES_NAME,
+    address_of_internal_name,
+    internal_name,
+)
 
 log = logging.getLogger(__name__)
-API_ADDRESS = "192.0.2.10"
+OWN_SERVERS = {PACKAGES_NAME: PACKAGES_ADDRESS, MAIL_NAME: MAIL_ADDRESS}
 SERVICES = ("ec2", "iam", "sts", "ssm")
 # Short, so that no cache outlives a change of the lab.
 TTL_SECONDS = 10
@@ -65,10 +71,8 @@ class Resolver:
     def _address(self, name: str) -> str | None:
         if name in endpoint_names(self.region):
             return API_ADDRESS
-        if name == PACKAGES_NAME:
-            return PACKAGES_ADDRESS
-        if name == MAIL_NAME:
-            return MAIL_ADDRESS
+        if name in OWN_SERVERS:
+            return OWN_SERVERS[name]
         address = address_of_internal_name(name, self.region)
         return address if address and self.has_address(address) else None
 

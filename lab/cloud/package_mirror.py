@@ -18,7 +18,6 @@ from lab.machines.rootfs import STOCK
 from lab.paths import LabPaths
 
 log = logging.getLogger(__name__)
-PACKAGES_ADDRESS = "192.0.2.20"
 
 
 def packages_in(paths: LabPaths) -> Callable[[], Path | None]:

@@ -15,16 +15,15 @@ from collections.abc import Callable, Sequence
 from lab.cloud.account import Account
 from lab.cloud.api import Api
 from lab.cloud.authority import ServerCertificate, ensure_authority
-from lab.cloud.dns import API_ADDRESS, DnsServer, Resolver, endpoint_names
+from lab.cloud.dns import DnsServer, Resolver, endpoint_names
 from lab.cloud.host_service import HostService
 from lab.cloud.instance_facts import InstanceRegister
 from lab.cloud.metadata_service import MetadataService
 from lab.cloud.options import CloudOptions, parse
-from lab.cloud.package_mirror import PACKAGES_ADDRESS, PackageMirror, packages_in
+from lab.cloud.package_mirror import PackageMirror, packages_in
 from lab.cloud.servers import Server, listen
 from lab.cloud.substrate import NoMachines, Substrate
-from lab.mail import MAIL_ADDRESS
-from lab.names import MAIL_NAME
+from lab.names import API_ADDRESS, MAIL_ADDRESS, MAIL_NAME, PACKAGES_ADDRESS
 
 log = logging.getLogger(__name__)
 METADATA_ADDRESS = "169.254.169.254"

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from lab.fabric.namespace import unshare_network
-from lab.fabric.routing import API, CLIENTS, INTERNET, INTERNET_MTU, MAIL, PACKAGES, PUBLIC_POOL, SERVICES, VPC_MTU
+from lab.fabric.routing import CLIENTS, INTERNET, INTERNET_MTU, PUBLIC_POOL, SERVERS, SERVICES, VPC_MTU
 from lab.fabric.topology import METADATA, SubnetView
 from lab.fabric.tun import open_tun
 
@@ -43,9 +43,7 @@ def make_outside() -> OutsideDevices:
         [
             "link set lo up",
             f"addr add {IPv4Address(METADATA)}/32 dev lo",
-            f"addr add {API} dev lo",
-            f"addr add {PACKAGES} dev lo",
-            f"addr add {MAIL} dev lo",
+            *(f"addr add {server} dev lo" for server in SERVERS),
             f"link set {INTERNET} mtu {INTERNET_MTU} txqueuelen 5000 up",
             f"link set {SERVICES} mtu {VPC_MTU} txqueuelen 5000 up",
             f"addr add {DEFAULT_CLIENT}/32 dev {INTERNET}",

@@ -10,6 +10,7 @@ from lab.fabric.packets import BROADCAST, ethernet_header
 from lab.fabric.rules import DropRule
 from lab.fabric.topology import LOCAL, METADATA, ROUTER_MAC, InterfaceView, Topology
 from lab.fabric.translation import Translation
+from lab.names import API_ADDRESS, MAIL_ADDRESS, PACKAGES_ADDRESS
 
 INTERNET = "inet0"
 SERVICES = "svc0"
@@ -17,9 +18,8 @@ VPC_MTU = 9001
 INTERNET_MTU = 1500  # VPC user guide: what passes an internet gateway
 
 CLIENTS = IPv4Network("198.51.100.0/24")
-API = IPv4Network("192.0.2.10/32")
-PACKAGES = IPv4Network("192.0.2.20/32")
-MAIL = IPv4Network("192.0.2.30/32")
+API = IPv4Network(API_ADDRESS)
+SERVERS = (API, IPv4Network(PACKAGES_ADDRESS), IPv4Network(MAIL_ADDRESS))  # the lab's own
 PUBLIC_POOL = IPv4Network("203.0.113.0/24")
 
 
@@ -28,7 +28,7 @@ def _range(network: IPv4Network) -> tuple[int, int]:
 
 
 _API = int(API.network_address)
-_INTERNET_RANGES = (_range(CLIENTS), _range(API), _range(PACKAGES), _range(MAIL))
+_INTERNET_RANGES = tuple(map(_range, (CLIENTS, *SERVERS)))
 _LINK_LOCAL = _range(IPv4Network("169.254.0.0/16"))
 _MULTICAST = _range(IPv4Network("224.0.0.0/4"))
 

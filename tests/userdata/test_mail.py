@@ -16,8 +16,8 @@ import pytest
 from lab.cloud.authority import ensure_authority
 from lab.cloud.mail_sink import MailSink
 from lab.fabric.namespace import enter
-from lab.mail import MAIL_ADDRESS, Mail, received
-from lab.names import MAIL_NAME
+from lab.mail import Mail, received
+from lab.names import MAIL_ADDRESS, MAIL_NAME
 from tests.userdata.examples import DIRECTORS, balancer
 from tests.userdata.machine_tree import MachineTree, machine_tree
 from userdata.render import director_user_data
