@@ -20,7 +20,7 @@ from rich.table import Table
 
 from bench.failover_budget import detection_bound
 from bench.failover_causes import settle
-from bench.on_machines import PROJECT, in_parallel, must_run, own_lab
+from bench.on_machines import PROJECT, in_parallel, must_run, of_role, own_lab
 from lab.running import LabError, RunningLab
 from lab.status import Machine
 
@@ -53,14 +53,13 @@ def sweep(
     lab: RunningLab, intervals: Sequence[float], contentions: Sequence[str], *, seconds: float, out: Console
 ) -> Iterator[Count]:
     """Count for each interval and each contention. Raises LabError."""
-    machines = lab.machines()
-    directors = [machine for machine in machines if machine.role == "director"]
+    directors, others = of_role(lab, "director"), of_role(lab, "web-server")
     settle(lab)
     for interval in intervals:
         with advert_interval(lab, directors, interval):
             for contention in contentions:
                 time.sleep(SETTLE_SECONDS)  # not until all is well: with too short an interval it never is
-                found = _count(lab, machines, interval, contention, seconds)
+                found = _count(lab, directors, others, interval, contention, seconds)
                 out.print(f"interval {interval:g} s, contention {contention}: {found.took_over} false", markup=False)
                 yield found
 
@@ -79,9 +78,14 @@ def advert_interval(lab: RunningLab, directors: Sequence[Machine], seconds: floa
         in_parallel(lambda machine: must_run(lab, machine, back), directors)
 
 
-def _count(lab: RunningLab, machines: Sequence[Machine], interval: float, contention: str, seconds: float) -> Count:
-    directors = [machine for machine in machines if machine.role == "director"]
-    others = [machine for machine in machines if machine.role != "director"]
+def _count(
+    lab: RunningLab,
+    directors: Sequence[Machine],
+    others: Sequence[Machine],
+    interval: float,
+    contention: str,
+    seconds: float,
+) -> Count:
     before = _masters(lab, directors)
     inside, beside = CONTENTION[contention]
     for group, loops in ((directors, inside), (others, beside)):

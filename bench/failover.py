@@ -37,7 +37,7 @@ from bench.failover_budget import (
     verdicts,
 )
 from bench.failover_causes import CAUSES, ORIGINAL_CAUSES, QUIET, Pair, heal, settle, settle_original
-from bench.on_machines import PROJECT, must_run, own_lab
+from bench.on_machines import PROJECT, must_run, of_role, own_lab
 from bench.original import original
 from bench.plot import panels
 from bench.timeline import timeline
@@ -202,8 +202,7 @@ def tables(runs: Sequence[Run], verdict: Sequence[Verdict]) -> Iterator[Table]:
 
 def bounds_of(lab: RunningLab) -> Bounds:
     """What a crash may take at most with the settings in force, which the machines' own configuration tells."""
-    directors = [machine for machine in lab.machines() if machine.role == "director"]
-    said = [must_run(lab, machine, "cat /etc/lvs-aws/keepalived.conf") for machine in directors]
+    said = [must_run(lab, machine, "cat /etc/lvs-aws/keepalived.conf") for machine in of_role(lab, "director")]
     words = [dict(line.split()[:2] for line in text.splitlines() if len(line.split()) == 2) for text in said]
     # The one that takes over later is the one with the lower priority.
     detection = max(
@@ -260,11 +259,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and write; 1 where a target is missed or a run was refused for good."""
     chosen = options(arguments)
     out = Console(width=140, highlight=False, stderr=chosen.json)
-    wanted: dict[tuple[str, str], int] = {}
+    original_runs = chosen.original_runs or chosen.runs
     ours = [cause for cause in chosen.causes if cause in CAUSES] if chosen.system != "original" else []
     theirs = [cause for cause in chosen.causes if cause in ORIGINAL_CAUSES] if chosen.system != "ours" else []
-    wanted |= {("ours", cause): chosen.runs for cause in ours}
-    wanted |= {("original", cause): chosen.original_runs or chosen.runs for cause in theirs}
+    wanted = {("ours", cause): chosen.runs for cause in ours} | {("original", cause): original_runs for cause in theirs}
     try:
         with own_lab(chosen.home or chosen.out / "failover-lab") as lab:
             heal(lab)
@@ -273,12 +271,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with interruptible(bench):
                 measure_ours(bench, ours, chosen.runs)
                 with original(lab) if theirs else nullcontext():
-                    measure_original(bench, theirs, chosen.original_runs or chosen.runs)
+                    measure_original(bench, theirs, original_runs)
             verdict = write(bench, chosen.out, bounds)
     except LabError as error:
         print(f"bench.failover: {error}", file=sys.stderr)
         return 1
-    return report(bench, verdict, wanted, chosen, out)
+    return report(bench, verdict, wanted, chosen)
 
 
 def report(
@@ -286,9 +284,9 @@ def report(
     verdict: Sequence[Verdict],
     wanted: Mapping[tuple[str, str], int],
     chosen: argparse.Namespace,
-    out: Console,
 ) -> int:
     """Print everything; the exit code."""
+    out = bench.out
     missing = [f"{system} {cause}" for (system, cause), runs in wanted.items() if bench.count(system, cause) < runs]
     if chosen.json:
         print((chosen.out / "failover.json").read_text(), end="")

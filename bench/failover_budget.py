@@ -91,10 +91,11 @@ def split(
     outage = Outage.of({"succeeded": relevant, "failed": failed})
     calls = [call for call in journal["calls"] if call["action"] in WRITES and not call["dry_run"]]
     done = [call for call in calls if call["status"] == 200]
-    requested = next((call["received"] for call in calls if _claims(call, interface)), None)
-    granted = next((call["answered"] for call in done if _claims(call, interface)), None)
+    claims = [call for call in calls if (call["action"], call["interface"]) == (WRITES[0], interface)]
+    requested = claims[0]["received"] if claims else None
+    granted = next((call["answered"] for call in claims if call["status"] == 200), None)
     # Each of the two is a duration by one clock, so that the machines' clocks need not agree.
-    served = next((call["answered"] - call["received"] for call in calls if _claims(call, interface)), None)
+    served = claims[0]["answered"] - claims[0]["received"] if claims else None
     moves = [
         move["at"]
         for move in journal["moves"]
@@ -126,10 +127,6 @@ def _answered(moved: float, outage: Outage, succeeded: Sequence[tuple[float, flo
     if outage.began <= moved + ANSWERS_UNDER_WAY_SECONDS and end >= moved:
         return end
     return min((end for _, end in succeeded if end >= moved), default=None)
-
-
-def _claims(call: Mapping[str, Any], interface: str) -> bool:
-    return bool(call["action"] == WRITES[0] and call["interface"] == interface)
 
 
 def _between(before: float | None, after: float | None) -> float | None:

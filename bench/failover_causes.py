@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from bench.on_machines import must_run
+from bench.on_machines import must_run, of_role
 from lab import fault_control, lifecycle, machine_faults
 from lab.machines import qemu
 from lab.progress import Progress
@@ -104,7 +104,7 @@ def pair(lab: RunningLab) -> Pair | None:
 def settle(lab: RunningLab) -> Pair:
     """Undo every fault, let both directors take part, and wait until one owns and the other stands by."""
     heal(lab)
-    for machine in _directors(lab):
+    for machine in of_role(lab, "director"):
         must_run(lab, machine, TAKE_PART)
     deadline = time.monotonic() + RETURN_SECONDS
     while time.monotonic() < deadline:
@@ -124,7 +124,7 @@ def settle(lab: RunningLab) -> Pair:
 def settle_original(lab: RunningLab) -> Pair:
     """The same for the original, whose first director always takes the virtual IP back: it has both addresses then."""
     heal(lab)
-    first, second = _directors(lab)
+    first, second = of_role(lab, "director")
     for machine in (first, second):
         must_run(lab, machine, "systemctl --no-block start keepalived")
     deadline = time.monotonic() + RETURN_SECONDS
@@ -145,13 +145,9 @@ def settle_original(lab: RunningLab) -> Pair:
     raise LabError(f"the original did not settle within {RETURN_SECONDS:.0f} s: {said}, {lab.status().as_json()}")
 
 
-def _directors(lab: RunningLab) -> list[Machine]:
-    return [machine for machine in lab.machines() if machine.role == "director"]
-
-
 def heal(lab: RunningLab) -> None:
     """Undo every fault, and give directors without power theirs back. Raises LabError."""
     fault_control.clear(lab, [], progress=QUIET)
-    for machine in _directors(lab):
+    for machine in of_role(lab, "director"):
         if not lab.is_alive(machine):
             lifecycle.start(lab, machine, progress=QUIET)

@@ -20,6 +20,11 @@ LAB = Path(sys.executable).with_name("lab")
 COMMAND_SECONDS = 120.0
 
 
+def of_role(lab: RunningLab, role: str) -> list[Machine]:
+    """The lab's machines of a role: "director" or "web-server"."""
+    return [machine for machine in lab.machines() if machine.role == role]
+
+
 def must_run(lab: RunningLab, machine: Machine, command: str) -> str:
     """What a command printed in a machine. Raises LabError where it failed."""
     done = lab.run(machine, command, timeout_seconds=COMMAND_SECONDS)

@@ -34,6 +34,7 @@ from lab.status import (
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_iam import IAMClient
 
 PROBE_TIMEOUT_SECONDS = 15.0
 
@@ -106,14 +107,20 @@ class RunningLab:
 
     def ec2(self) -> EC2Client:
         """A client of the lab's account, as its administrator."""
-        return boto3.client(
-            "ec2",
-            endpoint_url=self.endpoint,
-            region_name=self.told()["region"],
-            aws_access_key_id="lab",
-            aws_secret_access_key="lab",  # noqa: S106 - the lab's administrator is whoever reaches its loopback port
-            config=Config(retries={"mode": "standard", "max_attempts": 2}, connect_timeout=5, read_timeout=30),
-        )
+        return boto3.client("ec2", **self._administrator())
+
+    def iam(self) -> IAMClient:
+        """The same for users, roles and their rights."""
+        return boto3.client("iam", **self._administrator())
+
+    def _administrator(self) -> dict[str, Any]:
+        return {
+            "endpoint_url": self.endpoint,
+            "region_name": self.told()["region"],
+            "aws_access_key_id": "lab",
+            "aws_secret_access_key": "lab",  # the lab's administrator is whoever reaches its loopback port
+            "config": Config(retries={"mode": "standard", "max_attempts": 2}, connect_timeout=5, read_timeout=30),
+        }
 
     def machines(self) -> tuple[Machine, ...]:
         """The account's machines."""

@@ -16,10 +16,8 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-import boto3
-
 from bench.failover_causes import heal
-from bench.on_machines import in_parallel, must_run
+from bench.on_machines import in_parallel, must_run, of_role
 from lab.running import RunningLab
 from lab.status import Machine
 
@@ -49,10 +47,9 @@ def configuration(number: int, values: Mapping[str, str]) -> str:
 @contextmanager
 def original(lab: RunningLab) -> Iterator[None]:
     """The lab's two directors and two web servers run the original meanwhile. Raises LabError."""
-    directors = [machine for machine in lab.machines() if machine.role == "director"]
-    web_servers = [machine for machine in lab.machines() if machine.role == "web-server"]
+    directors, web_servers = of_role(lab, "director"), of_role(lab, "web-server")
     virtual_ip = str(lab.outputs()["virtualIp"])
-    iam = _iam(lab)
+    iam = lab.iam()
     settings = {
         "VIRTUAL_IP": virtual_ip,
         "ALLOCATION_ID": _allocation(lab),
@@ -114,16 +111,6 @@ def unpack(files: Mapping[str, str], home: Path = Path(HOME)) -> str:
 def _allocation(lab: RunningLab) -> str:
     found = lab.ec2().describe_addresses(PublicIps=[str(lab.outputs()["elasticIp"])])["Addresses"]
     return str(found[0]["AllocationId"])
-
-
-def _iam(lab: RunningLab) -> IAMClient:
-    return boto3.client(
-        "iam",
-        endpoint_url=lab.endpoint,
-        region_name=lab.told()["region"],
-        aws_access_key_id="lab",
-        aws_secret_access_key="lab",  # noqa: S106 - the lab's administrator is whoever reaches its loopback port
-    )
 
 
 def _access_key(iam: IAMClient) -> dict[str, str]:

@@ -121,6 +121,9 @@ def test_an_interrupted_run_leaves_nothing_of_it_even_where_a_director_has_no_po
         def outputs(self) -> dict[str, str]:
             return {"virtualIp": "10.0.0.100"}
 
+        def iam(self) -> None:
+            pass
+
         def told(self) -> dict[str, str]:
             return {"region": "us-east-1"}
 
@@ -130,7 +133,6 @@ def test_an_interrupted_run_leaves_nothing_of_it_even_where_a_director_has_no_po
 
     monkeypatch.setattr(original, "must_run", must_run)
     monkeypatch.setattr(original, "heal", lambda _: done.append("heal"))
-    monkeypatch.setattr(original, "_iam", lambda _: None)
     monkeypatch.setattr(original, "_access_key", lambda _: {})
     monkeypatch.setattr(original, "_forget_user", lambda _: done.append("forget"))
     monkeypatch.setattr(original, "_allocation", lambda _: "eipalloc-1")
