@@ -7,7 +7,8 @@ import time
 import pytest
 
 from bench.client_session import clients
-from tests.lab.failover.conftest import OTHER, RETURN_SECONDS
+from bench.failover_causes import RETURN_SECONDS
+from tests.lab.failover.conftest import OTHER
 from tests.lab.failover.traffic import WEB_SERVERS, Seen, assert_nothing_was_lost, during
 from tests.lab.under_test import LabUnderTest
 
