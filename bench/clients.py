@@ -19,10 +19,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 PROBE_INTERVAL_SECONDS = 0.02
-PROBE_PATIENCE_SECONDS = 1.0
-# Each probe has a port that none had in the ten minutes before, as if many clients asked: the kernel takes the same one
-# again after a minute at this rate, when both ends of the path may remember what it was used for.
-PROBE_PORTS = range(2000, 32000)
+# A segment lost amid a handshake is sent again after a second (RFC 6298, section 2): to give up then would be unfair.
+PROBE_PATIENCE_SECONDS = 3.0
+# Each probe has a port that none had in the seven minutes before, as if many clients asked: at this rate the kernel
+# takes the same one again after a minute, when the other end may still remember what it was used for.
+PROBE_PORTS = range(10000, 32000)
 # A small receive buffer: with the usual one megabytes would wait in it and hide that nothing comes any more.
 RECEIVE_BUFFER_BYTES = 8192
 HURRIED_BUFFER_BYTES = 1 << 18
