@@ -16,6 +16,7 @@ from moto.ssm.models import ssm_backends
 from moto.sts.models import sts_backends
 
 from lab.cloud.corrections import install
+from lab.cloud.corrections.instance_states import GONE
 from lab.cloud.corrections.parameters import publish
 from lab.cloud.effects import Effect
 from lab.cloud.faults import Fault, FaultLedger, blocks_of
@@ -174,12 +175,13 @@ class Account:
     def _carry_out(self, effect: Effect, backend: Any) -> None:
         with self.lock:
             instance = backend.get_instance_by_id(effect.instance_id)
-            alive = instance is not None and instance.state != "terminated" and bool(instance.nics)
+            alive = instance is not None and instance.state not in GONE
             machine = _machine(instance) if alive else None
+            graceful = instance is not None and instance.state == "shutting-down" and instance.has_run
         identity = effect.instance_id
         if effect.kind == "terminate":
-            self.substrate.terminate(identity)
-            self._became(backend, identity, {"shutting-down": "terminated"})
+            self._power_off(identity, graceful=graceful)
+            self._ended(backend, identity)
         elif machine is None:
             return  # terminated while this waited its turn
         elif effect.kind in ("launch", "start"):
@@ -207,6 +209,25 @@ class Account:
                     self.settle()
             return
         self._became(backend, machine.instance_id, {"pending": "running"})
+
+    def _power_off(self, identity: str, *, graceful: bool) -> None:
+        """Let it shut down as StopInstances does, or take its power: of one that never ran, or does not stop."""
+        if graceful:
+            try:
+                self.substrate.stop(identity)
+            except Exception:
+                log.exception("%s does not shut down", identity)
+            else:
+                return
+        self.substrate.terminate(identity)
+
+    def _ended(self, backend: Any, instance_id: str) -> None:
+        with self.lock:
+            instance = backend.get_instance_by_id(instance_id)
+            if instance is not None and instance.state == "shutting-down":
+                instance.end()
+                if backend is self.ec2:
+                    self.settle()
 
     def _became(self, backend: Any, instance_id: str, step: dict[str, str]) -> None:
         """Take a step of the instance's states, where it is still where the step begins."""

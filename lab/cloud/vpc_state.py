@@ -9,7 +9,7 @@ from lab.cloud.corrections.security_group_rules import NUMBERS
 from lab.fabric.model import Address, Block, Interface, Route, Rule, SecurityGroup, Subnet, VpcState
 
 # States in which an instance has, or is about to have, a machine that sends and receives.
-POWERED = ("pending", "running", "stopping")
+POWERED = ("pending", "running", "stopping", "shutting-down")
 
 
 def interface_addresses(backend: Any) -> dict[str, tuple[Address, ...]]:

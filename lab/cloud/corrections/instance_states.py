@@ -78,7 +78,7 @@ class InstanceCorrections(LaunchCorrections):
         instance = self.get_instance(instance_id)
         if key in ONLY_WHILE_STOPPED and instance.state != "stopped":
             raise wrong_state(f"The instance '{instance_id}' is not in the 'stopped' state.")
-        if instance.state in GONE:
+        if instance.state in GONE and key != "iam_instance_profile":  # which goes with the association, by a call of it
             raise wrong_state(f"The instance '{instance_id}' is not in a valid state for this operation.")
         if key == "user_data":
             check_user_data(value)
@@ -148,6 +148,13 @@ class InstanceAnswers(LaunchAnswers):
             return ActionResult({"Reservations": self.ec2_backend.describe_instances()})
         found = self.ec2_backend.get_reservations_by_instance_ids(list(dict.fromkeys(wanted)))
         return ActionResult({"Reservations": found})
+
+    def terminate_instances(self) -> ActionResult:
+        """TerminateInstances, with the state that each came to; for moto it is always shutting-down."""
+        answer = super().terminate_instances()
+        for each in answer.result["TerminatingInstances"]:
+            each["CurrentState"] = self.ec2_backend.get_instance(each["InstanceId"])._state
+        return answer
 
     def modify_instance_attribute(self) -> ActionResult:
         """ModifyInstanceAttribute, one attribute a call."""

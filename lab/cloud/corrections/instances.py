@@ -135,10 +135,18 @@ class LabInstance(Instance):  # type: ignore[misc]
         self.ec2_backend.effects.append(Effect(kind="reboot", instance_id=self.id))
 
     def terminate(self) -> Any:
-        """-> shutting-down; interfaces, addresses and associations are free at once, the machine loses its power."""
+        """-> shutting-down, and all is left as it is while the machine shuts down; stopped -> terminated."""
         previous = copy.copy(self._state)
         if previous.name in ("shutting-down", "terminated"):
             return previous
+        self._became_by_user("shutting-down")
+        if previous.name == "stopped":
+            self.end()
+        self.ec2_backend.effects.append(Effect(kind="terminate", instance_id=self.id))
+        return previous
+
+    def end(self) -> None:
+        """Shutting-down -> terminated: interfaces, addresses, associations and the instance profile are free."""
         self._launch_groups, self._launch_check = self.security_groups, self.source_dest_check
         for nic in list(self.nics.values()):
             nic.stop()
@@ -149,9 +157,7 @@ class LabInstance(Instance):  # type: ignore[misc]
         profile = self.ec2_backend.iam_instance_profile_associations.get(self.id)
         if profile:
             self.ec2_backend.disassociate_iam_instance_profile(association_id=profile.association_id)
-        self._became_by_user("shutting-down")
-        self.ec2_backend.effects.append(Effect(kind="terminate", instance_id=self.id))
-        return previous
+        self._state = InstanceState("terminated", STATES["terminated"])  # for the reason it was shutting down for
 
     @staticmethod
     def _add_secondary_addresses(interface: Any, spec: dict[str, Any]) -> None:

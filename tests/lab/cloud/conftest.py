@@ -65,6 +65,11 @@ class World:
     def instance(self, instance_id: str) -> Any:
         return self.ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
 
+    def end(self, instance_id: str) -> None:
+        """Terminate it and wait until it is."""
+        self.ec2.terminate_instances(InstanceIds=[instance_id])
+        self.wait_state(instance_id, "terminated")
+
     def interface(self, interface_id: str) -> Any:
         return self.ec2.describe_network_interfaces(NetworkInterfaceIds=[interface_id])["NetworkInterfaces"][0]
 

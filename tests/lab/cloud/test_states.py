@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from lab.cloud.corrections.images import LAB_IMAGE_ID
+from lab.cloud.instance_facts import InstanceRegister
 from lab.cloud.local import LocalCloud
+from lab.cloud.metadata import InstanceFacts
 from lab.cloud.substrate import MachineRequest, NoMachines
-from tests.lab.cloud.conftest import World, interface_of, refused, wait_for
+from tests.lab.cloud.conftest import World, client, interface_of, refused, wait_for
 
 pytestmark = pytest.mark.cloud
 
@@ -37,6 +39,8 @@ class SlowMachines(NoMachines):
 
     def stop(self, instance_id: str) -> None:
         self._tell("stop")
+        if self.faulty:
+            raise RuntimeError("no answer")
         NoMachines.terminate(self, instance_id)
 
     def reboot(self, instance_id: str) -> None:
@@ -134,7 +138,110 @@ def test_a_reboot_of_the_terminated_reaches_no_machine(world: World, instance: A
     act(world, "terminate", instance)
     world.wait_state(instance["InstanceId"], "terminated")
     act(world, "reboot", instance)
-    assert machines.told == ["terminate"]
+    assert machines.told == ["stop"]
+
+
+def facts_of(cloud: LocalCloud, identity: str) -> InstanceFacts | None:
+    return InstanceRegister(cloud.account).facts_of_instance(identity)
+
+
+def network(machines: SlowMachines) -> list[tuple[str, list[str | None]]]:
+    return [(each.instance_id, [at.public for at in each.addresses]) for each in machines.state.interfaces]
+
+
+def test_a_machine_keeps_all_it_has_until_it_has_shut_down(
+    world: World, machines: SlowMachines, cloud: LocalCloud
+) -> None:
+    machines.gate.set()
+    client(cloud, "iam").create_instance_profile(InstanceProfileName="directors")
+    instance = world.launch("10.0.0.36", IamInstanceProfile={"Name": "directors"})
+    identity, interface = instance["InstanceId"], interface_of(instance)
+    service = world.ec2.allocate_address(Domain="vpc")
+    world.ec2.associate_address(AllocationId=service["AllocationId"], NetworkInterfaceId=interface)
+    machines.gate.clear()
+    assert act(world, "terminate", instance)["TerminatingInstances"][0]["CurrentState"]["Name"] == "shutting-down"
+    assert world.instance(identity)["State"]["Name"] == "shutting-down"
+    shown = world.interface(interface)
+    assert (shown["Status"], shown["Association"]["PublicIp"]) == ("in-use", service["PublicIp"])
+    facts = facts_of(cloud, identity)
+    assert facts is not None and facts.profile_arn and facts.cards[0].interface_id == interface
+    assert network(machines) == [(identity, [service["PublicIp"]])]
+    with refused("InvalidIPAddress.InUse"):
+        world.launch("10.0.0.36")
+    machines.gate.set()
+    world.wait_state(identity, "terminated")
+    assert machines.told[-1] == "stop" and not machines.is_running(identity)
+    with refused("InvalidNetworkInterfaceID.NotFound"):
+        world.interface(interface)
+    assert (facts_of(cloud, identity), network(machines)) == (None, [])
+    assert world.ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"] == []
+    gone = world.instance(identity)
+    assert gone["StateReason"]["Code"] == "Client.UserInitiatedShutdown"
+    assert gone["StateTransitionReason"].startswith("User initiated (")
+
+
+def test_an_address_of_the_shutting_down_can_be_taken(world: World, machines: SlowMachines) -> None:
+    """As the other director does when its owner hands over."""
+    machines.gate.set()
+    owner, other = (interface_of(world.launch()) for _ in range(2))
+    world.ec2.assign_private_ip_addresses(NetworkInterfaceId=owner, PrivateIpAddresses=["10.0.0.100"])
+    machines.gate.clear()
+    world.ec2.terminate_instances(InstanceIds=[world.interface(owner)["Attachment"]["InstanceId"]])
+    world.ec2.assign_private_ip_addresses(
+        NetworkInterfaceId=other, PrivateIpAddresses=["10.0.0.100"], AllowReassignment=True
+    )
+    assert "10.0.0.100" not in world.addresses(owner)
+    assert "10.0.0.100" in world.addresses(other)
+
+
+def test_a_machine_that_does_not_shut_down_loses_its_power(world: World, instance: Any, machines: SlowMachines) -> None:
+    machines.faulty = True
+    machines.gate.set()
+    world.end(instance["InstanceId"])
+    assert machines.told == ["stop", "terminate"]
+    with refused("InvalidNetworkInterfaceID.NotFound"):
+        world.interface(interface_of(instance))
+
+
+def test_the_stopped_end_at_once(world: World, instance: Any, machines: SlowMachines) -> None:
+    machines.gate.set()
+    act(world, "stop", instance)
+    world.wait_state(instance["InstanceId"], "stopped")
+    machines.gate.clear()
+    answer = act(world, "terminate", instance)["TerminatingInstances"][0]
+    assert (answer["PreviousState"]["Name"], answer["CurrentState"]["Name"]) == ("stopped", "terminated")
+    with refused("InvalidNetworkInterfaceID.NotFound"):
+        world.interface(interface_of(instance))
+
+
+def test_terminated_while_it_stops(world: World, instance: Any, machines: SlowMachines) -> None:
+    act(world, "stop", instance)
+    answer = act(world, "terminate", instance)["TerminatingInstances"][0]
+    assert (answer["PreviousState"]["Name"], answer["CurrentState"]["Name"]) == ("stopping", "shutting-down")
+    machines.gate.set()
+    world.wait_state(instance["InstanceId"], "terminated")
+
+
+def test_the_profile_of_the_shutting_down_can_be_taken_away(
+    world: World, machines: SlowMachines, cloud: LocalCloud
+) -> None:
+    machines.gate.set()
+    client(cloud, "iam").create_instance_profile(InstanceProfileName="directors")
+    instance = world.launch(IamInstanceProfile={"Name": "directors"})["InstanceId"]
+    machines.gate.clear()
+    world.ec2.terminate_instances(InstanceIds=[instance])
+    (association,) = world.ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]
+    world.ec2.disassociate_iam_instance_profile(AssociationId=association["AssociationId"])
+    machines.gate.set()
+    world.wait_state(instance, "terminated")
+
+
+def test_an_emptied_account_takes_the_power_of_its_machines_at_once(
+    world: World, instance: Any, machines: SlowMachines, cloud: LocalCloud
+) -> None:
+    cloud.account.reset()
+    machines.gate.set()
+    wait_for(lambda: machines.told == ["terminate"])
 
 
 def test_one_in_a_wrong_state_keeps_all_as_they_are(world: World, instance: Any) -> None:
@@ -169,7 +276,7 @@ def test_the_end_frees_interface_addresses_and_associations(world: World, instan
     interface, service = interface_of(instance), world.ec2.allocate_address(Domain="vpc")["AllocationId"]
     world.ec2.assign_private_ip_addresses(NetworkInterfaceId=interface, PrivateIpAddresses=["10.0.0.100"])
     world.ec2.associate_address(AllocationId=service, NetworkInterfaceId=interface, PrivateIpAddress="10.0.0.100")
-    act(world, "terminate", instance)
+    world.end(instance["InstanceId"])
     with refused("InvalidNetworkInterfaceID.NotFound"):
         world.interface(interface)
     assert "AssociationId" not in world.ec2.describe_addresses(AllocationIds=[service])["Addresses"][0]

@@ -130,7 +130,7 @@ def test_only_powered_instances_are_there(world: World, cloud: LocalCloud) -> No
     assert told(cloud).interfaces == ()
     world.ec2.start_instances(InstanceIds=[instance])
     assert [each.instance_id for each in told(cloud).interfaces] == [instance]
-    world.ec2.terminate_instances(InstanceIds=[instance])
+    world.end(instance)
     assert told(cloud) == VpcState()
 
 

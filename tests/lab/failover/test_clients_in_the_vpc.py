@@ -37,6 +37,7 @@ def client(lab: LabUnderTest, owner: str) -> Iterator[str]:
         yield instance
     finally:
         ec2.terminate_instances(InstanceIds=[instance])
+        ec2.get_waiter("instance_terminated").wait(InstanceIds=[instance], WaiterConfig={"Delay": 2, "MaxAttempts": 60})
 
 
 def _network(lab: LabUnderTest, instance: str) -> str:

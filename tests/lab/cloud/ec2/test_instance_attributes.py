@@ -79,8 +79,7 @@ def test_one_attribute_a_call(world: World, director: Any) -> None:
 
 def test_nothing_changes_the_terminated(world: World, director: Any) -> None:
     instance = director["InstanceId"]
-    world.ec2.terminate_instances(InstanceIds=[instance])
-    world.wait_state(instance, "terminated")
+    world.end(instance)
     with refused("IncorrectInstanceState", instance):
         world.ec2.modify_instance_attribute(InstanceId=instance, SourceDestCheck={"Value": False})
     with refused("IncorrectInstanceState", instance):

@@ -187,8 +187,7 @@ def test_a_token_with_another_request_and_after_the_end(world: World) -> None:
     instance = launch(world, ClientToken="token")["Instances"][0]["InstanceId"]
     with refused("IdempotentParameterMismatch"):
         launch(world, ClientToken="token", InstanceType="t3.small")
-    world.ec2.terminate_instances(InstanceIds=[instance])
-    world.wait_state(instance, "terminated")
+    world.end(instance)
     with refused("IdempotentInstanceTerminated"):
         launch(world, ClientToken="token")
     assert len(instances(world)) == 1

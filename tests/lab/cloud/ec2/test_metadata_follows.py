@@ -78,4 +78,6 @@ def test_an_instance_reads_its_metadata_from_pending_until_it_ends(world: World,
     world.ec2.modify_instance_metadata_options(InstanceId=instance, HttpEndpoint="enabled")
     assert slow_cloud.metadata(instance, path).status == 200
     world.ec2.terminate_instances(InstanceIds=[instance])
+    assert slow_cloud.metadata(instance, path).status == 200
+    world.wait_state(instance, "terminated")
     assert slow_cloud.metadata(instance, path).status == 404

@@ -115,7 +115,7 @@ def test_whether_an_interface_goes_with_its_instance_can_be_set(
     world.ec2.modify_network_interface_attribute(
         NetworkInterfaceId=spare, Attachment={"AttachmentId": attachment, "DeleteOnTermination": goes}
     )
-    world.ec2.terminate_instances(InstanceIds=[director["InstanceId"]])
+    world.end(director["InstanceId"])
     if goes:
         with refused("InvalidNetworkInterfaceID.NotFound"):
             world.interface(spare)

@@ -110,7 +110,7 @@ def test_a_network_comes_down_in_order_only(world: World) -> None:
     instance = world.launch()["InstanceId"]
     with refused("DependencyViolation", world.subnet):
         world.ec2.delete_subnet(SubnetId=world.subnet)
-    world.ec2.terminate_instances(InstanceIds=[instance])
+    world.end(instance)
     with refused("DependencyViolation"):
         world.ec2.delete_route_table(RouteTableId=world.table)
     world.ec2.delete_subnet(SubnetId=world.subnet)

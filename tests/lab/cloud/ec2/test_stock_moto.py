@@ -135,7 +135,7 @@ def test_terminate_frees_interface_addresses_and_association(world: World, pair:
     allocation = allocate(world)
     associate(world, allocation, pair[0])
     owner = world.interface(pair[0])["Attachment"]["InstanceId"]
-    world.ec2.terminate_instances(InstanceIds=[owner])
+    world.end(owner)
     with refused("InvalidNetworkInterfaceID.NotFound", pair[0]):
         world.interface(pair[0])
     assert "AssociationId" not in holder(world, allocation)
@@ -143,7 +143,7 @@ def test_terminate_frees_interface_addresses_and_association(world: World, pair:
 
 
 def test_the_virtual_ip_can_be_taken_once_its_owner_is_terminated(world: World, pair: tuple[str, str]) -> None:
-    world.ec2.terminate_instances(InstanceIds=[world.interface(pair[0])["Attachment"]["InstanceId"]])
+    world.end(world.interface(pair[0])["Attachment"]["InstanceId"])
     move(world, pair[1], allowed=False)  # nobody has it
     assert world.addresses(pair[1]) == ["10.0.0.56", VIRTUAL_IP]
 
@@ -154,8 +154,7 @@ def test_reboot_of_the_stopped_and_start_of_the_terminated(world: World, directo
     world.wait_state(instance, "stopped")
     with refused("IncorrectInstanceState"):
         world.ec2.reboot_instances(InstanceIds=[instance])
-    world.ec2.terminate_instances(InstanceIds=[instance])
-    world.wait_state(instance, "terminated")
+    world.end(instance)
     with refused("IncorrectInstanceState"):
         world.ec2.start_instances(InstanceIds=[instance])
 
