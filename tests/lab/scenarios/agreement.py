@@ -5,19 +5,16 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from bench.on_machines import of_role
 from lab.running import LabError, RunningLab
 from lab.status import Machine
 
 ASK_SECONDS = 20.0
-# As root, whom the packet filter lets ask. Nothing is printed where instance metadata does not answer.
+# As root, whom the packet filter lets ask; few programs, because each costs an emulated machine tenths of a second.
 METADATA = """
 base=http://169.254.169.254/latest
 token=$(curl -sf -m 2 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $base/api/token) || exit 0
-ask() { curl -sf -m 2 -H "X-aws-ec2-metadata-token: $token" "$base/meta-data/$1"; }
-interface=network/interfaces/macs/$(ask mac)
-ask $interface/local-ipv4s && echo && echo --- && ask $interface/ipv4-associations/%s
-exit 0
+of=$base/meta-data/network/interfaces/macs/{mac}
+curl -s -m 4 -H "X-aws-ec2-metadata-token: $token" $of/local-ipv4s -w '\\n---\\n' $of/ipv4-associations/{elastic_ip}
 """
 STANDING_BY = ("BACKUP", "FAULT", "INIT")
 
@@ -37,7 +34,7 @@ class DirectorSeen:
 class Seen:
     """One look. `holders`: whose interfaces hold the virtual IP, by machines' names.
 
-    `elastic_ip_at` is where the Elastic IP leads to, such as "director-1 10.0.0.100"; None: nowhere. `ill` are web servers.
+    `elastic_ip_at`: where the Elastic IP leads to, as "director-1 10.0.0.100"; None: nowhere. `ill`: the web servers.
     """
 
     virtual_ip: str
@@ -64,30 +61,34 @@ def holders(lab: RunningLab, virtual_ip: str) -> tuple[str, ...]:
 def look(lab: RunningLab) -> Seen:
     """Ask everybody. Raises LabError where the lab itself does not answer."""
     virtual_ip, elastic_ip = str(lab.outputs()["virtualIp"]), str(lab.outputs()["elasticIp"])
-    status = lab.status()
-    names = {machine.interface_id: machine.name for machine in lab.machines()}
+    machines = lab.machines()
+    directors = [machine for machine in machines if machine.role == "director"]
+    paused = {fault.instance_id for fault in lab.machine_faults.current() if fault.kind == "paused"}
+    interfaces = lab.ec2().describe_network_interfaces()["NetworkInterfaces"]
+    macs = {each["NetworkInterfaceId"]: each["MacAddress"] for each in interfaces}
+
+    def ask(machine: Machine) -> Metadata | None:
+        if machine.instance_id in paused or not lab.is_alive(machine):
+            return None
+        return _metadata(lab, machine, macs[str(machine.interface_id)], elastic_ip)
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        asked = [pool.submit(ask, machine) for machine in directors]
+        status = lab.status()
+        said = {machine.name: answer.result() for machine, answer in zip(directors, asked, strict=True)}
+    names = {machine.interface_id: machine.name for machine in machines}
+    by_name = {machine.name: machine for machine in status.machines}
     address = lab.ec2().describe_addresses(PublicIps=[elastic_ip])["Addresses"][0]
     at = address.get("NetworkInterfaceId")
-    by_name = {machine.name: machine for machine in status.machines}
-    directors = of_role(lab, "director")
-    asked = [machine for machine in directors if by_name[machine.name].state == "running"]
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        said = dict(
-            zip(
-                (each.name for each in asked),
-                pool.map(lambda each: _metadata(lab, each, elastic_ip), asked),
-                strict=True,
-            )
-        )
 
     def seen(machine: Machine) -> DirectorSeen:
-        words = said.get(machine.name)
+        words = said[machine.name]
         return DirectorSeen(
             name=machine.name,
             answers=words is not None,
             vrrp=by_name[machine.name].vrrp,
-            lists_address=virtual_ip in words[0] if words else None,
-            lists_elastic_ip=virtual_ip in words[1] if words else None,
+            lists_address=virtual_ip in words.private if words and words.private else None,
+            lists_elastic_ip=virtual_ip in words.behind_elastic_ip if words and words.private else None,
         )
 
     return Seen(
@@ -99,14 +100,22 @@ def look(lab: RunningLab) -> Seen:
     )
 
 
-def _metadata(lab: RunningLab, machine: Machine, elastic_ip: str) -> list[list[str]] | None:
-    """Its private addresses, and those the Elastic IP leads to; empty without metadata, None without an answer."""
+@dataclass(frozen=True, kw_only=True)
+class Metadata:
+    """What a machine's metadata lists: its addresses (none: metadata is silent), and those behind the Elastic IP."""
+
+    private: tuple[str, ...]
+    behind_elastic_ip: tuple[str, ...]
+
+
+def _metadata(lab: RunningLab, machine: Machine, mac: str, elastic_ip: str) -> Metadata | None:
+    """None where the machine does not answer."""
     try:
-        said = lab.run(machine, METADATA % elastic_ip, timeout_seconds=ASK_SECONDS)
+        said = lab.run(machine, METADATA.format(mac=mac, elastic_ip=elastic_ip), timeout_seconds=ASK_SECONDS)
     except LabError:
         return None
     private, _, association = said.stdout.partition("---")
-    return [private.split(), association.split()] if private.strip() else []
+    return Metadata(private=tuple(private.split()), behind_elastic_ip=tuple(association.split()))
 
 
 def disagreements(seen: Seen, *, all_well: bool = False) -> list[str]:

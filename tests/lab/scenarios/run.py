@@ -19,7 +19,7 @@ from lab.machines.errors import MachineError
 from lab.running import LabError, RunningLab
 from lab.status import Machine
 from tests.lab.scenarios.agreement import Seen, disagreements, holders, look
-from tests.lab.scenarios.deeds import BOOT_SECONDS, LOOK_SECONDS
+from tests.lab.scenarios.deeds import ASK_SECONDS, BOOT_SECONDS, LOOK_SECONDS
 from tests.lab.scenarios.judge import Evidence, judge
 from tests.lab.scenarios.scenario import Scenario
 
@@ -79,6 +79,10 @@ def run(lab: RunningLab, scenario: Scenario) -> Result:
 
 def settle(lab: RunningLab) -> Pair:
     """Undo every fault; the owner and the other when both are well and everybody agrees about it. Raises LabError."""
+    if not lab.faults(lab.machines()) and not disagreements(look(lab), all_well=True):
+        found = failover_causes.pair(lab)
+        if found is not None:
+            return found
     heal(lab)
     for machine in of_role(lab, "director"):
         wait_ready(lab.paths.channel_socket(machine.instance_id), timeout_seconds=BOOT_SECONDS)
@@ -87,7 +91,7 @@ def settle(lab: RunningLab) -> Pair:
     while wrong := disagreements(look(lab), all_well=True):
         if time.monotonic() > deadline:
             raise LabError(f"not well within {AGREEMENT_SECONDS:.0f} s: {'; '.join(wrong)}")
-        time.sleep(LOOK_SECONDS)
+        time.sleep(ASK_SECONDS)
     return found
 
 
@@ -105,7 +109,7 @@ def _happened(lab: RunningLab, scenario: Scenario, before: Pair) -> Evidence:
         finally:
             scenario.repair(lab, before)
         settle(lab)
-        back, returned, moved_back = _end_state(lab, session, owners, AGREEMENT_SECONDS, all_well=True)
+        back, returned, moved_back = _stays(lab, time.monotonic())
         probes = session("probed")
     return Evidence(
         owners=owners,
@@ -120,25 +124,24 @@ def _happened(lab: RunningLab, scenario: Scenario, before: Pair) -> Evidence:
 
 
 def _end_state(
-    lab: RunningLab, session: ClientSession, owners: Sequence[str], patience: float, *, all_well: bool = False
+    lab: RunningLab, session: ClientSession, owners: Sequence[str], patience: float
 ) -> tuple[Seen, float, list[str]]:
-    """What is there when everybody agrees, or the patience ends; when; and what moved in the quiet time after it."""
+    """What there is a while after everybody agrees, or the patience ends; when; and what moved in that while."""
     deadline = time.monotonic() + patience
     # Machines are asked only when the account and the clients are content: to answer costs them their processor.
     while time.monotonic() < deadline:
         answered = session("answered")
-        if answered is not None and time.monotonic() - answered < 1.0 and _owned(lab, owners):
-            reached = time.monotonic()
-            if not disagreements(look(lab), all_well=all_well):
-                break
-        time.sleep(LOOK_SECONDS)
-    else:
-        reached = time.monotonic()
+        content = answered is not None and time.monotonic() - answered < 1.0 and _owned(lab, owners)
+        if content and not disagreements(look(lab)):
+            break
+        time.sleep(ASK_SECONDS if content else LOOK_SECONDS)
+    return _stays(lab, time.monotonic())
+
+
+def _stays(lab: RunningLab, since: float) -> tuple[Seen, float, list[str]]:
     time.sleep(QUIET_SECONDS)
-    seen = look(lab)
-    names = _names(lab)
-    moved = [_move(move, names, reached) for move in lab.journal(since=reached)["moves"]]
-    return seen, time.monotonic(), moved
+    seen, names = look(lab), _names(lab)
+    return seen, time.monotonic(), [_move(move, names, since) for move in lab.journal(since=since)["moves"]]
 
 
 def _owned(lab: RunningLab, owners: Sequence[str]) -> bool:

@@ -72,7 +72,7 @@ def _power_cut(lab: RunningLab, before: Pair) -> None:
 def _cascade(lab: RunningLab, before: Pair) -> None:
     began = time.monotonic()
     deeds.kill_owner(lab, before)
-    deeds.until("a claim", lambda: deeds.claims(lab, before.other, began))
+    deeds.until("a claim", lambda: deeds.claims(lab, before.other, began), every=0.05)
     deeds.kill(lab, before.other.name)  # EC2 has said yes, the network has not followed yet
     deeds.start(lab, before.owner.name)
 

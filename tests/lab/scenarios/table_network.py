@@ -31,7 +31,7 @@ def _deaf(lab: RunningLab, before: Pair) -> None:
     ends = {"first": before.owner.interface_id, "second": before.other.interface_id}
     began = time.monotonic()
     with deeds.fault(lab, kind="block", protocol="vrrp", both_ways=False, **ends):
-        deeds.until("the other claims", lambda: deeds.claims(lab, before.other, began))
+        deeds.until("the other claims", lambda: deeds.claims(lab, before.other, began), every=deeds.LOOK_SECONDS)
         time.sleep(APART_SECONDS)
 
 

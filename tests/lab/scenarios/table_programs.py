@@ -22,7 +22,7 @@ FILL = (
     "! dd if=/dev/zero of=/lab-fill.last bs=4096 count=64 conv=fsync 2>/dev/null"
 )
 EMPTY = "rm -f /lab-fill.*"
-CHILD = "kill -KILL $(cat /run/keepalived/{child}.pid)"
+CHILD = "kill -KILL $(cat /run/{child}.pid)"
 
 
 def _agent_less_crash(lab: RunningLab, before: Pair) -> None:
