@@ -19,6 +19,7 @@ from tests.lab.scenarios.scenario import Deed
 LOOK_SECONDS, ASK_SECONDS = 0.25, 1.0
 # An emulated machine boots in 20 s, on a busy host in two minutes.
 BOOT_SECONDS = 240.0
+SWITCH = "echo -254 > /run/lvs-aws/penalty"
 CLAIM = "AssignPrivateIpAddresses"
 
 

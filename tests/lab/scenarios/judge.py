@@ -63,7 +63,7 @@ def judge(scenario: Scenario, evidence: Evidence) -> list[str]:
     found += disagreements(evidence.after)
     found += _clients(evidence.outage, scenario.outage_seconds, scenario.failed, "")
     found += [f"back: {text}" for text in disagreements(evidence.back, all_well=True)]
-    if evidence.back.owner != evidence.after.owner:
+    if scenario.back_stays and evidence.back.owner != evidence.after.owner:
         found.append(f"back: the owner changed from {evidence.after.owner} to {evidence.back.owner}")
     found += _clients(evidence.outage_back, scenario.back_seconds, scenario.back_failed, "back: ")
     return found + [f"while nothing was done: {text}" for text in evidence.restless]

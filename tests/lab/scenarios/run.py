@@ -12,14 +12,14 @@ from bench import failover_causes
 from bench.client_session import ClientSession, Outage, clients
 from bench.failover_budget import BASELINE_SECONDS, WRITES
 from bench.failover_causes import Pair, heal
-from bench.on_machines import of_role
+from bench.on_machines import must_run, of_role
 from lab.fault_client import FaultRefusedError
 from lab.machines.channel import ChannelError, wait_ready
 from lab.machines.errors import MachineError
 from lab.running import LabError, RunningLab
 from lab.status import Machine
 from tests.lab.scenarios.agreement import Seen, disagreements, holders, look
-from tests.lab.scenarios.deeds import ASK_SECONDS, BOOT_SECONDS, LOOK_SECONDS
+from tests.lab.scenarios.deeds import ASK_SECONDS, BOOT_SECONDS, LOOK_SECONDS, SWITCH, await_owner
 from tests.lab.scenarios.judge import Evidence, judge
 from tests.lab.scenarios.scenario import Scenario
 
@@ -52,7 +52,7 @@ def run(lab: RunningLab, scenario: Scenario) -> Result:
     """Let it happen, and judge. What goes wrong is in the result, the lab's own failures too."""
     began = time.monotonic()
     try:
-        before = settle(lab)
+        before = settle(lab, first_owner=scenario.first_owner)
         evidence = _happened(lab, scenario, before)
         faults = judge(scenario, evidence)
         lines = list(_timeline(lab, scenario, before, evidence))
@@ -77,8 +77,20 @@ def run(lab: RunningLab, scenario: Scenario) -> Result:
     )
 
 
-def settle(lab: RunningLab) -> Pair:
-    """Undo every fault; the owner and the other when both are well and everybody agrees about it. Raises LabError."""
+def settle(lab: RunningLab, *, first_owner: str | None = None) -> Pair:
+    """Undo every fault; the owner and the other when both are well and everybody agrees about it. Raises LabError.
+
+    Where another is to own first, it gets the virtual IP by a planned switch.
+    """
+    found = _settled(lab)
+    if first_owner in (None, found.owner.name):
+        return found
+    must_run(lab, found.owner, SWITCH)
+    await_owner(lab, found.other)
+    return _settled(lab)
+
+
+def _settled(lab: RunningLab) -> Pair:
     if not lab.faults(lab.machines()) and not disagreements(look(lab), all_well=True):
         found = failover_causes.pair(lab)
         if found is not None:

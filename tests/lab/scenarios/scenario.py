@@ -28,8 +28,9 @@ class Scenario:
 
     `next_owner` is seen from the owner before. Of clients, from `act` until everything agrees: `outage_seconds` is the
     longest time without an answer, `failed` the requests that failed (None: being down is the point). `back_seconds`
-    and `back_failed` are the same from the repair until both directors are well. `patience_seconds` is for the end
-    state to come about.
+    and `back_failed` are the same from the repair until both directors are well; `back_stays`: the owner is still the
+    same then. `patience_seconds` is for the end state to come about. `first_owner` is who must own at the beginning,
+    where priority counts: director-1 has the higher one.
     """
 
     name: str
@@ -41,6 +42,8 @@ class Scenario:
     repair: Deed = nothing
     back_seconds: float = 2.0
     back_failed: int | None = 2
+    back_stays: bool = True
+    first_owner: Literal["director-1", "director-2"] | None = None
     patience_seconds: float = 90.0
     core: bool = False
 

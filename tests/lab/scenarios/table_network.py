@@ -98,7 +98,7 @@ SCENARIOS = (
     Scenario(
         name="slow-remap-switch",
         text=f"the network follows a call after {SLOW_REMAP_SECONDS:g} s, and the owner gets a penalty",
-        act=_slowly(deeds.owner_runs("echo -254 > /run/lvs-aws/penalty")),
+        act=_slowly(deeds.owner_runs(deeds.SWITCH)),
         next_owner="other",
         outage_seconds=NOTHING_SECONDS,
         failed=SINGLE_REQUESTS,

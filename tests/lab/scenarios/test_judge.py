@@ -95,6 +95,15 @@ def test_what_it_refuses(changes: dict[str, Any], said: str) -> None:
     assert said in told(**changes)
 
 
+def test_a_director_that_may_take_the_address_back() -> None:
+    one, two = director("director-1", "MASTER", owns=True), director("director-2", "BACKUP", owns=False)
+    back = Seen(
+        virtual_ip=VIRTUAL_IP, holders=("director-1",), elastic_ip_at=f"director-1 {VIRTUAL_IP}", directors=(one, two)
+    )
+    assert judge(replace(SCENARIO, back_stays=False), replace(EVIDENCE, back=back)) == []
+    assert judge(SCENARIO, replace(EVIDENCE, back=back)) != []
+
+
 def test_no_bound_on_requests_where_being_down_is_the_point() -> None:
     many = replace(EVIDENCE, probes=probes(failed=tuple(101 + n / 100 for n in range(200))))
     assert judge(replace(SCENARIO, failed=None), many) == []
