@@ -19,7 +19,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 PROBE_INTERVAL_SECONDS = 0.02
-PROBE_PATIENCE_SECONDS = 1.0
+# A segment lost amid a handshake is sent again after a second (RFC 6298, section 2): to give up then would be unfair.
+PROBE_PATIENCE_SECONDS = 3.0
+# Each probe has a port that none had in the seven minutes before, as if many clients asked: at this rate the kernel
+# takes the same one again after a minute, when the other end may still remember what it was used for.
+PROBE_PORTS = range(10000, 32000)
 # A small receive buffer: with the usual one megabytes would wait in it and hide that nothing comes any more.
 RECEIVE_BUFFER_BYTES = 8192
 HURRIED_BUFFER_BYTES = 1 << 18
@@ -39,7 +43,8 @@ class Probes:
         pending: set[asyncio.Task[None]] = set()
         try:
             while True:
-                task = asyncio.create_task(self._probe(address, port, path))
+                from_port = PROBE_PORTS[int(at / PROBE_INTERVAL_SECONDS) % len(PROBE_PORTS)]
+                task = asyncio.create_task(self._probe(address, port, path, from_port))
                 pending.add(task)
                 task.add_done_callback(pending.discard)
                 at += PROBE_INTERVAL_SECONDS
@@ -48,11 +53,11 @@ class Probes:
             for task in pending:
                 task.cancel()
 
-    async def _probe(self, address: str, port: int, path: str) -> None:
+    async def _probe(self, address: str, port: int, path: str, from_port: int) -> None:
         began = time.monotonic()
         try:
             async with asyncio.timeout(PROBE_PATIENCE_SECONDS):
-                reader, writer = await asyncio.open_connection(address, port)
+                reader, writer = await asyncio.open_connection(address, port, local_addr=("0.0.0.0", from_port))  # noqa: S104
                 try:
                     writer.write(request(path, address, keep=False))
                     answer = await reader.read()

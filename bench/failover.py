@@ -26,6 +26,7 @@ from bench.failover_budget import (
     BASELINE_SECONDS,
     PHASES,
     PLANNED,
+    AgentsCall,
     Bounds,
     NoBaselineError,
     Run,
@@ -75,7 +76,8 @@ class Bench:
         self.runs.append(run)
         self.keep(self)
         phases = ", ".join(f"{phase} {_shown(getattr(run, phase))}" for phase in PHASES)
-        self.say(f"{system} {cause} {number}: outage {run.outage:.2f} s, {run.failed} failed; {phases}")
+        seen = f"outage {run.outage:.2f} s, {run.failed} failed, slowest answer {run.slowest:.2f} s"
+        self.say(f"{system} {cause} {number}: {seen}; {phases}")
         if run.failures and run.cause in PLANNED:
             self.say(f"  failed: {'; '.join(run.failures)}")
 
@@ -161,15 +163,15 @@ def _await_answers(lab: RunningLab, session: ClientSession, fault: float, virtua
     )
 
 
-def _agents_call(lab: RunningLab, before: Pair) -> float | None:
-    """From Keepalived's word to the answer of the claim's first call, by the new owner's agent."""
+def _agents_call(lab: RunningLab, before: Pair) -> AgentsCall | None:
+    """The claim's first call, by the new owner's agent."""
     said = must_run(lab, before.other, "journalctl -u lvs-agent -o cat --no-pager -n 60")
     return agents_call(said.splitlines())
 
 
-def agents_call(lines: Sequence[str]) -> float | None:
+def agents_call(lines: Sequence[str]) -> AgentsCall | None:
     """The same of the agent's journal: the first call after the last time it became MASTER."""
-    took: float | None = None
+    took: AgentsCall | None = None
     for line in lines:
         try:
             told = json.loads(line)
@@ -178,7 +180,7 @@ def agents_call(lines: Sequence[str]) -> float | None:
         if told.get("event") == "detected":
             took = None
         elif told.get("event") == "call" and took is None:
-            took = float(told["waited"]) + float(told["seconds"])
+            took = AgentsCall(waited=float(told["waited"]), seconds=float(told["seconds"]))
     return took
 
 

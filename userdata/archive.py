@@ -45,7 +45,7 @@ def slim_configuration(source: str) -> str:
 
 
 def slim_python(source: str) -> str:
-    """Python without comments, docstrings and the types of functions, which have no room in 16 KiB.
+    """Python without comments, docstrings and types (a field keeps a short one): they have no room in 16 KiB.
 
     Lines keep their numbers for tracebacks.
     """
@@ -55,34 +55,40 @@ def slim_python(source: str) -> str:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column].rstrip() + "\n"
     tree = ast.parse(source)
-    for row, start, end in sorted(set(_annotations(tree, lines)), reverse=True):
-        lines[row - 1] = lines[row - 1][:start] + lines[row - 1][end:]
-    for docstring in _docstrings(tree):
+    for row, start, end, instead in sorted(set(_annotations(tree, lines)), reverse=True):
+        lines[row - 1] = lines[row - 1][:start] + instead + lines[row - 1][end:]
+    for docstring, is_body in _docstrings(tree):
         first, last = docstring.lineno - 1, (docstring.end_lineno or docstring.lineno) - 1
-        # Something must stay where the docstring is the whole body.
-        lines[first : last + 1] = [" " * docstring.col_offset + '""\n', *["\n"] * (last - first)]
+        instead = " " * docstring.col_offset + '""\n' if is_body else "\n"
+        lines[first : last + 1] = [instead, *["\n"] * (last - first)]
     return "".join(lines)
 
 
-def _annotations(tree: ast.Module, lines: list[str]) -> Iterator[tuple[int, int, int]]:
-    """Row, first and end column of what can be cut: the types of arguments, results and variables of functions."""
+def _annotations(tree: ast.Module, lines: list[str]) -> Iterator[tuple[int, int, int, str]]:
+    """Row, first and end column of types, and what takes their place: nothing, but in fields of classes."""
     for function in ast.walk(tree):
+        if isinstance(function, ast.ClassDef):
+            for field in function.body:
+                if isinstance(field, ast.AnnAssign):
+                    kind = field.annotation
+                    yield kind.lineno, kind.col_offset, kind.end_col_offset or 0, "0"
         if not isinstance(function, ast.FunctionDef):
             continue
         if function.returns is not None:
             row = function.returns.lineno
             start = lines[row - 1].rindex(")", 0, function.returns.col_offset) + 1
-            yield row, start, function.returns.end_col_offset or start
+            yield row, start, function.returns.end_col_offset or start, ""
         for node in ast.walk(function):
             if isinstance(node, ast.arg) and node.annotation is not None:
                 start = node.col_offset + len(node.arg)
-                yield node.annotation.lineno, start, node.annotation.end_col_offset or start
+                yield node.annotation.lineno, start, node.annotation.end_col_offset or start, ""
             elif isinstance(node, ast.AnnAssign) and node.value is not None:
                 start = node.target.end_col_offset or 0
-                yield node.target.lineno, start, node.annotation.end_col_offset or start
+                yield node.target.lineno, start, node.annotation.end_col_offset or start, ""
 
 
-def _docstrings(tree: ast.Module) -> Iterator[ast.Expr]:
+def _docstrings(tree: ast.Module) -> Iterator[tuple[ast.Expr, bool]]:
+    """Each, and whether it is all of a body: something must stay there."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
             first = node.body[0]
@@ -91,4 +97,4 @@ def _docstrings(tree: ast.Module) -> Iterator[ast.Expr]:
                 and isinstance(first.value, ast.Constant)
                 and isinstance(first.value.value, str)
             ):
-                yield first
+                yield first, len(node.body) == 1 and not isinstance(node, ast.Module)

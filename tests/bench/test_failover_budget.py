@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from bench.failover_budget import (
+    AgentsCall,
     Bounds,
     NoBaselineError,
     Run,
@@ -74,7 +75,8 @@ def test_the_phases_add_up_to_the_outage() -> None:
 
 def test_from_event_to_request_is_what_the_agent_saw_less_what_the_api_took() -> None:
     assert observed().event_to_request is None
-    assert observed(agents_call=0.312).event_to_request == pytest.approx(0.012)
+    run = observed(agents_call=AgentsCall(waited=0.004, seconds=0.308))
+    assert (run.event_to_request, run.waited) == (pytest.approx(0.012), 0.004)
 
 
 def test_a_rehearsal_a_read_and_another_directors_call_are_no_claim() -> None:

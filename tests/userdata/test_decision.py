@@ -172,8 +172,18 @@ def test_a_rival_during_a_call_is_answered_with_one_more():
     state, actions = after(CLAIMING, RIVAL, RIVAL)
     assert actions == [] and state.in_flight
     state, actions = after(state, DONE)
-    assert actions == [ASSIGN_FIRST]
+    assert actions == [Start(call=Call.ASSIGN, attempt=2)]
     assert after(state, DONE)[1] == [Look()]
+
+
+def test_a_rival_does_not_make_a_failing_claim_call_more_often():
+    state, _ = after(CLAIMING, REFUSED)
+    state, actions = after(state, RIVAL)
+    assert actions == [], "the next attempt is due anyway"
+    state, actions = after(state, Woke(), RIVAL, REFUSED)
+    assert actions == [Start(call=Call.ASSIGN, attempt=3)], "a call under way when the rival claimed is none after it"
+    assert after(state, REFUSED)[1] == [Wait(seconds=RETRY_SECONDS[2], jitter=True)]
+    assert after(state, MASTER, REFUSED, REFUSED)[1] == [Wait(seconds=RETRY_SECONDS[0], jitter=True)]
 
 
 @pytest.mark.parametrize("state", [CLAIMING, replace(CLAIMING, in_flight=None), SETTLING, HOLDING, DOUBTING])

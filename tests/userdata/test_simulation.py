@@ -44,6 +44,10 @@ BROKEN_BY = {
     "restart-forgets": "believes in INIT",
     "older-call-counts-for-a-new-master": "became MASTER and did not claim",
 }
+# Histories that broke an invariant when they were first seen.
+ONCE_BROKEN = {
+    116866291: "each rival heard began the claim anew, and with it the waits between calls that EC2 refused",
+}
 REPLAY = "python -m tests.userdata.simulation {seed} --trace"
 
 
@@ -72,6 +76,13 @@ def test_every_history_ends_with_one_owner_the_vrrp_master():
 @pytest.mark.timeout(3600)
 def test_histories_nobody_has_seen_end_so_too():
     assert_all_hold(random.SystemRandom().randrange(1_000_000, 1_000_000_000), LONG_HISTORIES)
+
+
+@pytest.mark.parametrize("seed", ONCE_BROKEN)
+def test_a_history_that_was_broken_once_holds(seed):
+    outcome = play(seed)
+    assert outcome.broken is None, f"again: {ONCE_BROKEN[seed]}"
+    assert outcome.writes
 
 
 @pytest.mark.parametrize("name", MUTANTS)

@@ -177,6 +177,10 @@ def test_an_image_that_is_used_is_not_an_old_one(tmp_path: Path, monkeypatch: py
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="a build step has mount and process namespaces of its own")
+# Whoever is started in the background of a script has SIGINT ignored, and so have its children: not this one.
+HEARS_SIGINT = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+)
 # mmdebstrap that never ends, and tells its process id (of this machine, not of its own namespace) and its child's.
 ENDLESS = """#!/bin/sh
 sleep 4242.%s &
@@ -208,7 +212,8 @@ def test_a_builder_that_is_ended_takes_its_steps_along(tmp_path: Path, number: s
     (tools / "mmdebstrap").chmod(0o755)
     environment = {**os.environ, "LAB_CACHE": str(cache), "LAB_HOME": str(tmp_path / "home")}
     environment["PATH"] = f"{tools}:{os.environ['PATH']}"
-    builder = subprocess.Popen([str(LAB), "image"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    command = [sys.executable, "-c", HEARS_SIGINT, str(LAB), "image"]
+    builder = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wait_until(lambda: sleeping(mark) or builder.poll() is not None)
     assert builder.poll() is None, builder.communicate()
     builder.send_signal(number)

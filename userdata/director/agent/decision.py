@@ -107,7 +107,7 @@ Action = Start | Look | Wait | Tell
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """All that is remembered between events. `again`: a new claim is due as soon as the call in flight ends.
+    """All that is remembered between events. `again`: one more call is due as soon as the one in flight ends.
 
     `rank` counts the directors of higher priority, `losses` those of the address that no VRRP event explains, `rivals`
     the directors heard as MASTER too.
@@ -163,7 +163,8 @@ def _on_rival(state: State) -> Decision:
         return state, ()
     state = replace(state, losses=0, rivals=state.rivals + 1)  # here is what explains a loss
     if state.master and state.phase is Phase.CLAIMING:
-        return _claim(state, "lost")
+        # One more call after the one in flight, or the one that is due: a new claim would forget the failures so far.
+        return replace(state, again=True), ()
     return replace(state, vrrp="MASTER", phase=Phase.DOUBTING), (Look(),)
 
 

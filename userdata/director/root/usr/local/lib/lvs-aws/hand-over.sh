@@ -10,4 +10,4 @@ while [ -e "$run/agent/owner" ] && [ "$tries" -lt 50 ]; do
     sleep 0.1
     tries=$((tries + 1))
 done
-sleep 2
+sleep 3

@@ -13,9 +13,11 @@ for director in $(echo "${DIRECTORS:?}" | tr , ' '); do
     if ip -4 -o address show dev "$nic" | grep -q " $director/"; then own=$director; else others="$others $director"; fi
 done
 mac=$(echo "$own" | awk -F. '{printf "02:33:%02x:%02x:%02x:%02x", $1, $2, $3, $4}')
-ip link add vxs mtu 1450 address "$mac" type vxlan id 51 dev "$nic" local "$own" dstport 4789 nolearning
+ip link add vxs address "$mac" type vxlan id 51 dev "$nic" local "$own" dstport 4789 nolearning
 for director in $others; do
     bridge fdb append 00:00:00:00:00:00 dev vxs dst "$director"
 done
 ip address add "$own/32" dev vxs
 ip link set vxs up
+# Whatever names vxs as its way (director.nft) finds its next hop there; nothing else does.
+ip route add default dev vxs metric 9999
