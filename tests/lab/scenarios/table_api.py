@@ -96,7 +96,6 @@ SCENARIOS = (
         act=_with_api("lying", times=1),
         next_owner="other",
         outage_seconds=CRASH_SECONDS,
-        core=True,
     ),
     Scenario(
         name="metadata-gone",
