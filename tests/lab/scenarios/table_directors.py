@@ -91,7 +91,6 @@ SCENARIOS = (
         act=deeds.kill_owner,
         next_owner="other",
         outage_seconds=CRASH_SECONDS,
-        core=True,
     ),
     Scenario(
         name="panic",

@@ -101,6 +101,7 @@ SCENARIOS = (
         next_owner="same",
         outage_seconds=NOTHING_SECONDS,
         failed=SINGLE_REQUESTS,
+        core=True,
     ),
     Scenario(
         name="reload-both",
