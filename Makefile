@@ -17,7 +17,7 @@ OS_PACKAGES := ca-certificates curl debian-archive-keyring e2fsprogs iproute2 jq
 	qemu-system-x86 qemu-utils shellcheck sqop util-linux wrk xz-utils
 PYTEST := $(BIN)/python -m pytest
 # Tests in process share nothing: one worker a processor. Tests on machines share the one running lab, one after another.
-IN_PROCESS := -n auto --dist loadfile --no-loadscope-reorder -m "not machine and not image and not long"
+IN_PROCESS := -n auto --dist loadfile -m "not machine and not image and not long"
 ON_MACHINES := -m "(machine or image) and not long"
 
 .PHONY: help setup os-packages python-packages python-environment image up down test test-fast test-lab test-long check lint \

@@ -28,8 +28,13 @@ class Outage:
         ends = sorted(end for _, end in probes["succeeded"])
         if len(ends) < 2:
             raise ValueError(f"{len(ends)} probes succeeded; the first failures: {probes['failed'][:3]}")
-        seconds, began = max((after - before, before) for before, after in pairwise(ends))
-        return cls(began=began, seconds=seconds, failed=len(probes["failed"]))
+        return cls.longest(ends, failed=len(probes["failed"]))
+
+    @classmethod
+    def longest(cls, answers: Sequence[float], *, failed: int) -> Outage:
+        """The longest time between one and the next of answers in their order, of which there are two or more."""
+        seconds, began = max((after - before, before) for before, after in pairwise(answers))
+        return cls(began=began, seconds=seconds, failed=failed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,6 +44,7 @@ from bench.plot import panels
 from bench.timeline import timeline
 from lab import lifecycle
 from lab.cloud.options import API_DELAY_SECONDS, REMAP_DELAY_SECONDS
+from lab.machines.channel import ChannelError
 from lab.machines.errors import MachineError
 from lab.running import LabError, RunningLab
 
@@ -235,7 +236,7 @@ def interruptible(bench: Bench) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         bench.say("interrupted: what was measured until here is reported")
-    except (LabError, MachineError, OSError) as error:
+    except (LabError, MachineError, ChannelError, OSError) as error:
         bench.refused.append(f"ended early: {error}")
         bench.say(bench.refused[-1])
 

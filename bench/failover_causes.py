@@ -11,6 +11,7 @@ from rich.console import Console
 from bench.on_machines import must_run, of_role
 from lab import fault_control, lifecycle, machine_faults
 from lab.machines import qemu
+from lab.machines.channel import wait_ready
 from lab.progress import Progress
 from lab.running import LabError, RunningLab
 from lab.status import Machine, owner_of
@@ -146,8 +147,10 @@ def settle_original(lab: RunningLab) -> Pair:
 
 
 def heal(lab: RunningLab) -> None:
-    """Undo every fault, and give directors without power theirs back. Raises LabError."""
+    """Undo every fault, until every director has power and runs commands. Raises LabError, ChannelError."""
     fault_control.clear(lab, [], progress=QUIET)
     for machine in of_role(lab, "director"):
-        if not lab.is_alive(machine):
+        if lab.is_alive(machine):
+            wait_ready(lab.paths.channel_socket(machine.instance_id), timeout_seconds=RETURN_SECONDS)  # it may reboot
+        else:
             lifecycle.start(lab, machine, progress=QUIET)

@@ -17,15 +17,6 @@ hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("house")
 
 
-# One worker has a file to itself; these take minutes, and begun last they would leave the other workers idle.
-LONG_FILES = ("tests/userdata/test_simulation.py", "tests/lab/changes/test_changes.py", "tests/lab/test_deployment.py")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long files first (`make test` keeps xdist from putting those with the most tests first)."""
-    items.sort(key=lambda item: item.nodeid.partition("::")[0] not in LONG_FILES)
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say in full what was not compared with the real CLI: no skip is to pass as a pass."""
     skipped = terminalreporter.stats.get("skipped", [])

@@ -66,25 +66,29 @@ def slim_python(source: str) -> str:
 
 def _annotations(tree: ast.Module, lines: list[str]) -> Iterator[tuple[int, int, int, str]]:
     """Row, first and end column of types, and what takes their place: nothing, but in fields of classes."""
-    for function in ast.walk(tree):
-        if isinstance(function, ast.ClassDef):
-            for field in function.body:
+    for scope in ast.walk(tree):
+        if isinstance(scope, ast.ClassDef):
+            for field in scope.body:
                 if isinstance(field, ast.AnnAssign):
                     kind = field.annotation
                     yield kind.lineno, kind.col_offset, kind.end_col_offset or 0, "0"
-        if not isinstance(function, ast.FunctionDef):
-            continue
-        if function.returns is not None:
-            row = function.returns.lineno
-            start = lines[row - 1].rindex(")", 0, function.returns.col_offset) + 1
-            yield row, start, function.returns.end_col_offset or start, ""
-        for node in ast.walk(function):
-            if isinstance(node, ast.arg) and node.annotation is not None:
-                start = node.col_offset + len(node.arg)
-                yield node.annotation.lineno, start, node.annotation.end_col_offset or start, ""
-            elif isinstance(node, ast.AnnAssign) and node.value is not None:
-                start = node.target.end_col_offset or 0
-                yield node.target.lineno, start, node.annotation.end_col_offset or start, ""
+        elif isinstance(scope, ast.FunctionDef):
+            for row, start, end in _annotations_of_function(scope, lines):
+                yield row, start, end, ""
+
+
+def _annotations_of_function(function: ast.FunctionDef, lines: list[str]) -> Iterator[tuple[int, int, int]]:
+    if function.returns is not None:
+        row = function.returns.lineno
+        start = lines[row - 1].rindex(")", 0, function.returns.col_offset) + 1
+        yield row, start, function.returns.end_col_offset or start
+    for node in ast.walk(function):
+        if isinstance(node, ast.arg) and node.annotation is not None:
+            start = node.col_offset + len(node.arg)
+            yield node.annotation.lineno, start, node.annotation.end_col_offset or start
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            start = node.target.end_col_offset or 0
+            yield node.target.lineno, start, node.annotation.end_col_offset or start
 
 
 def _docstrings(tree: ast.Module) -> Iterator[tuple[ast.Expr, bool]]:

@@ -14,7 +14,7 @@ def keepalived_config(balancer: LoadBalancer, director: Director) -> str:
     Both IPVS tables list the web servers in the same order: schedulers such as mh depend on it.
     """
     vrrp, notification = balancer.vrrp, balancer.notification
-    others = [other for other in balancer.directors if other != director]
+    others = balancer.others(director)
     if vrrp.preempt:
         preemption = f"preempt_delay {vrrp.preempt_delay_seconds}" if vrrp.preempt_delay_seconds else ""
     else:

@@ -118,11 +118,7 @@ def _director_nft(balancer: LoadBalancer, director: Director) -> str:
         services=_services(balancer),
         own_addresses=[balancer.virtual_ip, *_addresses(balancer)],
         stamp=balancer.directors.index(director) + 1,
-        copies=[
-            fill("director/director-copy.nft.j2", address=other.address)
-            for other in balancer.directors
-            if other != director
-        ],
+        copies=[fill("director/director-copy.nft.j2", address=other.address) for other in balancer.others(director)],
     )
 
 

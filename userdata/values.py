@@ -111,3 +111,7 @@ class LoadBalancer:
     services: tuple[Service, ...] = (Service(),)
     vrrp: Vrrp = Vrrp()
     notification: Notification | None = None
+
+    def others(self, director: Director) -> list[Director]:
+        """All directors but this one."""
+        return [other for other in self.directors if other != director]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lab.running import LabError, RunningLab
 from lab.status import Machine
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import NetworkInterfaceTypeDef
 
 ASK_SECONDS = 20.0
 # As root, whom the packet filter lets ask; few programs, because each costs an emulated machine tenths of a second.
@@ -51,11 +56,18 @@ class Seen:
 
 def holders(lab: RunningLab, virtual_ip: str) -> tuple[str, ...]:
     """The names of the machines whose interfaces hold the virtual IP by EC2's word; cheap, and asked of no machine."""
-    names = {machine.interface_id: machine.name for machine in lab.machines()}
-    found = lab.ec2().describe_network_interfaces(
-        Filters=[{"Name": "addresses.private-ip-address", "Values": [virtual_ip]}]
-    )["NetworkInterfaces"]
-    return tuple(names.get(each["NetworkInterfaceId"], each["NetworkInterfaceId"]) for each in found)
+    return _holders(lab.ec2().describe_network_interfaces()["NetworkInterfaces"], lab.machines(), virtual_ip)
+
+
+def _holders(
+    interfaces: Iterable[NetworkInterfaceTypeDef], machines: Iterable[Machine], virtual_ip: str
+) -> tuple[str, ...]:
+    names = {machine.interface_id: machine.name for machine in machines}
+    return tuple(
+        names.get(each["NetworkInterfaceId"], each["NetworkInterfaceId"])
+        for each in interfaces
+        if virtual_ip in {entry["PrivateIpAddress"] for entry in each["PrivateIpAddresses"]}
+    )
 
 
 def look(lab: RunningLab) -> Seen:
@@ -93,7 +105,7 @@ def look(lab: RunningLab) -> Seen:
 
     return Seen(
         virtual_ip=virtual_ip,
-        holders=holders(lab, virtual_ip),
+        holders=_holders(interfaces, machines, virtual_ip),
         elastic_ip_at=f"{names.get(at, at)} {address.get('PrivateIpAddress')}" if at else None,
         directors=tuple(map(seen, directors)),
         ill=tuple(each.name for each in status.machines if each.role == "web-server" and each.health != "healthy"),

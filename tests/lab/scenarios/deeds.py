@@ -78,9 +78,9 @@ def start(lab: RunningLab, name: str) -> None:
     lifecycle.start(lab, lab.machine(name), progress=QUIET)
 
 
-def pause(lab: RunningLab, machine: Machine, seconds: float) -> None:
-    """Let a machine's processor stand still for so long."""
-    fault = machine_faults.put(lab, machine, "paused")
+def for_a_while(lab: RunningLab, machine: Machine, kind: machine_faults.Kind, seconds: float) -> None:
+    """A fault of a machine for so long."""
+    fault = machine_faults.put(lab, machine, kind)
     time.sleep(seconds)
     machine_faults.undo(lab, fault)
 
@@ -96,9 +96,9 @@ def fault(lab: RunningLab, **document: Any) -> Iterator[None]:
             lab.cloud_faults.clear(line.id)
 
 
-def owned_by(lab: RunningLab, name: str) -> bool:
-    """Whether EC2 says so."""
-    return holders(lab, str(lab.outputs()["virtualIp"])) == (name,)
+def owned_by(lab: RunningLab, *names: str) -> bool:
+    """Whether EC2 says that the virtual IP is one of them's, and nobody else's."""
+    return holders(lab, str(lab.outputs()["virtualIp"])) in [(name,) for name in names]
 
 
 def await_owner(lab: RunningLab, machine: Machine, *, seconds: float = 60.0) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from bench.client_session import Outage
@@ -46,9 +45,8 @@ def between(probes: Mapping[str, Any], began: float, ended: float) -> Outage:
     ends = sorted(end for _, end in probes["succeeded"] if began - BASELINE_SECONDS <= end <= ended)
     first = next((end for end in reversed(ends) if end <= began), began)
     points = [first, *(end for end in ends if end > first), ended]
-    seconds, at = max((after - before, before) for before, after in pairwise(points))
     failed = sum(began - 1.0 <= at < ended - 1.0 for at, _ in probes["failed"])
-    return Outage(began=at, seconds=seconds, failed=failed)
+    return Outage.longest(points, failed=failed)
 
 
 def judge(scenario: Scenario, evidence: Evidence) -> list[str]:

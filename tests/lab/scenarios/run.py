@@ -11,15 +11,15 @@ from typing import Any
 from bench import failover_causes
 from bench.client_session import ClientSession, Outage, clients
 from bench.failover_budget import BASELINE_SECONDS, WRITES
-from bench.failover_causes import Pair, heal
+from bench.failover_causes import Pair
 from bench.on_machines import must_run, of_role
 from lab.fault_client import FaultRefusedError
-from lab.machines.channel import ChannelError, wait_ready
+from lab.machines.channel import ChannelError
 from lab.machines.errors import MachineError
 from lab.running import LabError, RunningLab
 from lab.status import Machine
-from tests.lab.scenarios.agreement import Seen, disagreements, holders, look
-from tests.lab.scenarios.deeds import ASK_SECONDS, BOOT_SECONDS, LOOK_SECONDS, SWITCH, await_owner
+from tests.lab.scenarios.agreement import Seen, disagreements, look
+from tests.lab.scenarios.deeds import ASK_SECONDS, LOOK_SECONDS, SWITCH, await_owner, owned_by
 from tests.lab.scenarios.judge import Evidence, judge
 from tests.lab.scenarios.scenario import Scenario
 
@@ -95,9 +95,6 @@ def _settled(lab: RunningLab) -> Pair:
         found = failover_causes.pair(lab)
         if found is not None:
             return found
-    heal(lab)
-    for machine in of_role(lab, "director"):
-        wait_ready(lab.paths.channel_socket(machine.instance_id), timeout_seconds=BOOT_SECONDS)
     found = failover_causes.settle(lab)
     deadline = time.monotonic() + AGREEMENT_SECONDS
     while wrong := disagreements(look(lab), all_well=True):
@@ -143,7 +140,7 @@ def _end_state(
     # Machines are asked only when the account and the clients are content: to answer costs them their processor.
     while time.monotonic() < deadline:
         answered = session("answered")
-        content = answered is not None and time.monotonic() - answered < 1.0 and _owned(lab, owners)
+        content = answered is not None and time.monotonic() - answered < 1.0 and owned_by(lab, *owners)
         if content and not disagreements(look(lab)):
             break
         time.sleep(ASK_SECONDS if content else LOOK_SECONDS)
@@ -154,11 +151,6 @@ def _stays(lab: RunningLab, since: float) -> tuple[Seen, float, list[str]]:
     time.sleep(QUIET_SECONDS)
     seen, names = look(lab), _names(lab)
     return seen, time.monotonic(), [_move(move, names, since) for move in lab.journal(since=since)["moves"]]
-
-
-def _owned(lab: RunningLab, owners: Sequence[str]) -> bool:
-    found = holders(lab, str(lab.outputs()["virtualIp"]))
-    return len(found) == 1 and found[0] in owners
 
 
 def _timeline(lab: RunningLab, scenario: Scenario, before: Pair, evidence: Evidence) -> Iterator[str]:

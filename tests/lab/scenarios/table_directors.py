@@ -80,7 +80,7 @@ def _cascade(lab: RunningLab, before: Pair) -> None:
 def _pauses(lab: RunningLab, before: Pair) -> None:
     """Three hangs in a row, each too short to be one."""
     for _ in range(3):
-        deeds.pause(lab, before.owner, 0.5)
+        deeds.for_a_while(lab, before.owner, "paused", 0.5)
         time.sleep(0.7)
 
 
@@ -103,7 +103,7 @@ SCENARIOS = (
     Scenario(
         name="hang-short",
         text="the owner stands still for 0.5 s, shorter than detection takes",
-        act=lambda lab, before: deeds.pause(lab, before.owner, 0.5),
+        act=lambda lab, before: deeds.for_a_while(lab, before.owner, "paused", 0.5),
         next_owner="same",
         outage_seconds=0.5 + NOTHING_SECONDS,
     ),
@@ -117,7 +117,7 @@ SCENARIOS = (
     Scenario(
         name="hang-long",
         text=f"the owner stands still for {LONG_PAUSE_SECONDS:g} s and goes on; the other has the higher priority",
-        act=lambda lab, before: deeds.pause(lab, before.owner, LONG_PAUSE_SECONDS),
+        act=lambda lab, before: deeds.for_a_while(lab, before.owner, "paused", LONG_PAUSE_SECONDS),
         first_owner="director-2",
         next_owner="other",
         outage_seconds=CRASH_SECONDS,
@@ -126,7 +126,7 @@ SCENARIOS = (
     Scenario(
         name="hang-long-highest",
         text=f"the owner stands still for {LONG_PAUSE_SECONDS:g} s and goes on, as MASTER of the higher priority",
-        act=lambda lab, before: deeds.pause(lab, before.owner, LONG_PAUSE_SECONDS),
+        act=lambda lab, before: deeds.for_a_while(lab, before.owner, "paused", LONG_PAUSE_SECONDS),
         first_owner="director-1",
         next_owner="same",
         outage_seconds=CRASH_SECONDS,

@@ -39,12 +39,6 @@ def _unplug(lab: RunningLab, before: Pair) -> None:
     machine_faults.put(lab, before.owner, "unplugged")
 
 
-def _unplug_other(lab: RunningLab, before: Pair) -> None:
-    fault = machine_faults.put(lab, before.other, "unplugged")
-    time.sleep(APART_SECONDS)
-    machine_faults.undo(lab, fault)
-
-
 def _slowly(deed: Deed) -> Deed:
     """With a network that follows a call only after SLOW_REMAP_SECONDS."""
 
@@ -83,7 +77,7 @@ SCENARIOS = (
     Scenario(
         name="standby-unplugged",
         text=f"the other's network cable is out for {APART_SECONDS:g} s",
-        act=_unplug_other,
+        act=lambda lab, before: deeds.for_a_while(lab, before.other, "unplugged", APART_SECONDS),
         next_owner="same",
         outage_seconds=NOTHING_SECONDS,
         failed=SINGLE_REQUESTS,
