@@ -34,12 +34,16 @@ def aws() -> Iterator[FakeAws]:
         yield world
 
 
-@pytest.fixture
-def ec2(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Ec2:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", aws.url)
+def ec2_at(url: str, monkeypatch: pytest.MonkeyPatch) -> Ec2:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     return Ec2("eu-central-1", VIRTUAL_IP)
+
+
+@pytest.fixture
+def ec2(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Ec2:
+    return ec2_at(aws.url, monkeypatch)
 
 
 def unable(*_: object, **__: object) -> None:
@@ -74,6 +78,17 @@ def test_nothing_is_signed_ahead_of_a_refusal(aws: FakeAws, ec2: Ec2, monkeypatc
     assert ec2.call(Call.ASSIGN, IDENTITY) == "ValueError"
 
 
+def test_what_cannot_be_signed_ahead_is_no_fault_of_the_rehearsal(
+    aws: FakeAws, ec2: Ec2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that rehearses must not end: the agent would with it."""
+    signed = ec2._sign
+    monkeypatch.setattr(
+        ec2, "_sign", lambda call, *more, **also: (unable if call is Call.ASSIGN else signed)(call, *more, **also)
+    )
+    assert ec2.rehearse(IDENTITY) is None
+
+
 def test_a_repair_is_not_sent_as_a_claim(aws: FakeAws, ec2: Ec2) -> None:
     ec2.rehearse(IDENTITY)
     assert ec2.call(Call.ASSOCIATE, IDENTITY) is None
@@ -91,10 +106,7 @@ def test_what_goes_wrong_has_a_name(aws: FakeAws, ec2: Ec2, monkeypatch: pytest.
 
 def test_who_does_not_answer_is_named_by_the_exception(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        ec2 = Ec2("eu-central-1", VIRTUAL_IP)
+        ec2 = ec2_at(f"http://127.0.0.1:{silent.getsockname()[1]}", monkeypatch)
         assert ec2.call(Call.ASSIGN, IDENTITY) == "ReadTimeoutError"
     assert ec2.call(Call.ASSIGN, IDENTITY) == "EndpointConnectionError"
     assert not ec2.answered

@@ -6,6 +6,7 @@ each call, takes longer than everything else between Keepalived's word and the r
 
 import re
 import threading
+from contextlib import suppress
 from typing import Any
 
 import boto3
@@ -53,7 +54,8 @@ class Ec2:
         error = self._attempt(Call.ASSOCIATE, identity, DryRun="true")
         if error != "DryRunOperation":
             return error
-        self._signed = self._sign(Call.ASSIGN, identity)
+        with suppress(Exception):  # then the claim is signed when it is due
+            self._signed = self._sign(Call.ASSIGN, identity)
         return None
 
     def _sign(self, call: Call, identity: Identity, **more: str) -> Any:
